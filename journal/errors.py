@@ -1,0 +1,93 @@
+"""The root of the error tree.
+
+An exception means that the world is at fault: a file, a disk, a peer, a caller's value. It carries a stable
+``code``, ``where`` it happened and a ``hint`` that says what to do next. Damage found on disk is not an
+exception but a finding (recovery/findings.py); a bug of ours is an ``assert``.
+
+    Error
+      JournalError
+        Corrupt         bytes that were durable are damaged
+        CannotTell      the evidence does not allow a verdict (exit code 3)
+        FormatUnknown   another format version, or no journal at all
+        Locked          another process writes this journal
+        DiskFull        no space for an append; the state passes by itself
+        IoFailed        an fsync or write failed; latched until the journal is opened again
+        TooLarge        a record beyond the limits
+        Closed          the writer or reader was closed
+
+Each room above grows its own branch from ``Error``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Error(Exception):
+    """Base of all errors that durafix raises on purpose.
+
+    ``str(error)`` is the message alone; ``where`` names the place (``segment:offset``, a file, a session and
+    number) and ``hint`` the next thing to do. Both may be empty.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+
+class JournalError(Error):
+    """Something is wrong with a journal or with the disk below it."""
+
+    code = "journal"
+
+
+class Corrupt(JournalError):
+    """Bytes that some witness proves durable are damaged or gone."""
+
+    code = "corrupt"
+
+
+class CannotTell(JournalError):
+    """The evidence does not allow a verdict: an unreadable place, or no witness left."""
+
+    code = "cannot-tell"
+
+
+class FormatUnknown(JournalError):
+    """Not a journal, or one of a format that this version does not know."""
+
+    code = "format-unknown"
+
+
+class Locked(JournalError):
+    """Another process holds the writer's lock."""
+
+    code = "locked"
+
+
+class DiskFull(JournalError):
+    """No space left. Accepted events stay queued and are written when space returns."""
+
+    code = "disk-full"
+
+
+class IoFailed(JournalError):
+    """A write or fsync failed. The outcome of what was waiting is unknown until recovery decides."""
+
+    code = "io-failed"
+
+
+class TooLarge(JournalError):
+    """A payload or a step beyond the limits of the format."""
+
+    code = "too-large"
+
+
+class Closed(JournalError):
+    """The object was closed before this call."""
+
+    code = "closed"
