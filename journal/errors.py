@@ -1,8 +1,8 @@
 """The root of the error tree.
 
-An exception means that the world is at fault: a file, a disk, a peer, a caller's value. It carries a stable
-``code``, ``where`` it happened and a ``hint`` that says what to do next. Damage found on disk is not an
-exception but a finding (recovery/findings.py); a bug of ours is an ``assert``.
+An exception means that the world is at fault: a file, a disk, a peer, a caller's value. It carries
+a stable ``code``, ``where`` it happened and a ``hint`` that says what to do next. Damage found on
+disk is not an exception but a finding (recovery/findings.py); a bug of ours is an ``assert``.
 
     Error
       JournalError
@@ -14,6 +14,9 @@ exception but a finding (recovery/findings.py); a bug of ours is an ``assert``.
         IoFailed        an fsync or write failed; latched until the journal is opened again
         TooLarge        a record beyond the limits
         Closed          the writer or reader was closed
+        NoPermission    the files belong to somebody else, or the file system is read-only
+        Missing         no such file or folder
+        Exists          a file or folder of that name is there already
 
 Each room above grows its own branch from ``Error``.
 """
@@ -26,8 +29,8 @@ from typing import ClassVar
 class Error(Exception):
     """Base of all errors that durafix raises on purpose.
 
-    ``str(error)`` is the message alone; ``where`` names the place (``segment:offset``, a file, a session and
-    number) and ``hint`` the next thing to do. Both may be empty.
+    ``str(error)`` is the message alone; ``where`` names the place (``segment:offset``, a file, a
+    session and number) and ``hint`` the next thing to do. Both may be empty.
     """
 
     code: ClassVar[str] = "error"
@@ -76,7 +79,8 @@ class DiskFull(JournalError):
 
 
 class IoFailed(JournalError):
-    """A write or fsync failed. The outcome of what was waiting is unknown until recovery decides."""
+    """A write or fsync failed. The outcome of what was waiting is unknown until recovery
+    decides."""
 
     code = "io-failed"
 
@@ -91,3 +95,21 @@ class Closed(JournalError):
     """The object was closed before this call."""
 
     code = "closed"
+
+
+class NoPermission(JournalError):
+    """The files belong to somebody else, or the file system is read-only."""
+
+    code = "permission"
+
+
+class Missing(JournalError):
+    """No such file or folder."""
+
+    code = "missing"
+
+
+class Exists(JournalError):
+    """A file or folder of that name is there already."""
+
+    code = "exists"
