@@ -1,1 +1,2 @@
-"""An append-only, checksummed journal of rotating segments. It knows records, streams, numbers and bytes; not FIX."""
+"""An append-only, checksummed journal of rotating segments. It knows records, streams, numbers and
+bytes; not FIX."""

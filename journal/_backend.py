@@ -1,7 +1,9 @@
-"""Which twin runs: the compiled record module, or the same in Python. The only place that reads the environment.
+"""Which twin runs: the compiled record module, or the same in Python. The only place that reads the
+environment.
 
-``DURAFIX_PURE`` (any non-empty value) asks for the pure twins on purpose, without a warning. A missing compiled
-module is no error: the pure twin does the same work, slower, and one warning says so.
+``DURAFIX_PURE`` (any non-empty value) asks for the pure twins on purpose, without a warning. A
+missing compiled module is no error: the pure twin does the same work, slower, and one warning says
+so.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ PURE = bool(os.environ.get("DURAFIX_PURE"))
 
 
 def warn_slow(what: str) -> None:
-    """Say once per module that the compiled twin is missing. Silent when the pure twins were asked for."""
+    """Say once per module that the compiled twin is missing. Silent when the pure twins were asked
+    for."""
     if not PURE:
         warnings.warn(
             f"durafix runs without compiled code ({what}); it is correct but slow. "

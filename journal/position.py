@@ -1,7 +1,7 @@
 """Value types that cross module borders: places and numbers in a journal.
 
-A bare ``int`` says nothing; these names do. They cost nothing at run time (``NewType``), but a type checker
-keeps a sequence number from being passed for an event number.
+A bare ``int`` says nothing; these names do. They cost nothing at run time (``NewType``), but a type
+checker keeps a sequence number from being passed for an event number.
 """
 
 from __future__ import annotations
