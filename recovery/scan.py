@@ -1,0 +1,229 @@
+"""One streaming pass over a segment: what verifies, and where it stops.
+
+Owns ``Walk``, the way from the first record of a segment to its first bad place or its seal. It
+reads and never writes, knows no lock, and holds one chunk and one record in memory, whatever the
+file claims. It must not know what a stop means; ``judge.py`` looks behind it.
+
+Invariant: a step is kept whole or cut whole. ``cut_offset`` is always behind the last record of a
+step (or behind padding that follows it), so whoever cuts there leaves a journal on which ``step``,
+run again, yields what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..journal._core import MerkleTree, scan, unpack_header
+from ..journal.disk import File
+from ..journal.errors import IoFailed
+from ..journal.record import (
+    HEADER_BYTES,
+    Flag,
+    Header,
+    Kind,
+    Row,
+    Stop,
+    padded,
+    takes_number,
+)
+from ..journal.segment import FIRST_RECORD, HeaderPages, SegmentHeader
+
+CHUNK_BYTES = 1 << 20
+ROWS_MAX = 8192
+"""Rows of one batch: bounds the memory of rows over tiny records."""
+BLOCK_BYTES = 4096
+"""Grain at which an unreadable place is narrowed down."""
+_HEADER_GOOD = frozenset({Stop.PAYLOAD_CRC, Stop.ALIGNMENT})
+_OFFSET, _EVENT, _KIND, _FLAGS, _HEADER_CRC = 0, 1, 5, 7, 9
+
+
+class Batch(NamedTuple):
+    """Records that verified, one behind the other. A row's offset counts from ``base``; the last
+    row ends at ``end``.
+    """
+
+    base: int
+    data: bytes
+    rows: list[Row]
+    end: int
+
+    def raw(self, index: int) -> memoryview:
+        """The whole bytes of row ``index``, header and alignment bytes included."""
+        rows = self.rows
+        end = rows[index + 1][0] if index + 1 < len(rows) else self.end
+        return memoryview(self.data)[rows[index][0] : end]
+
+
+def read_readable(
+    file: File, offset: int, length: int, *, direct: bool = False
+) -> tuple[bytes, bool]:
+    """Bytes from ``offset`` on up to the first block that the disk refuses, and whether it refused
+    one.
+    """
+    read = file.pread_direct if direct else file.pread
+    try:
+        return read(offset, length), False
+    except IoFailed:
+        pass
+    found = bytearray()
+    while len(found) < length:
+        at = offset + len(found)
+        want = min(BLOCK_BYTES - at % BLOCK_BYTES, length - len(found))
+        try:
+            block = read(at, want)
+        except IoFailed:
+            return bytes(found), True
+        found += block
+        if len(block) < want:
+            break
+    return bytes(found), False
+
+
+class Walk:
+    """The records of one segment in order, until one does not verify or the SEAL has come.
+
+    Iterate it for batches; after that the attributes say where it stands. ``tree`` collects the
+    Merkle leaves if asked for. ``size`` fixes the length of the file for the whole walk, because a
+    live one grows.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        segment: int,
+        pages: HeaderPages,
+        *,
+        size: int,
+        merkle: bool = False,
+        direct: bool = False,
+    ) -> None:
+        assert pages.header is not None
+        self.file = file
+        self.segment = segment
+        self.header: SegmentHeader = pages.header
+        self.size = size
+        self.direct = direct
+        self.tree: MerkleTree | None = MerkleTree() if merkle else None
+        if self.tree is not None:
+            self.tree.add(pages.page)
+        self.offset = FIRST_RECORD
+        """Behind the last record that verified: the bad place, or the end."""
+        self.prev_crc = pages.crc
+        self.event = self.header.base_event - 1
+        """Number of the last event up to ``offset``."""
+        self.cut_offset = FIRST_RECORD
+        """Behind the last whole step."""
+        self.cut_event = self.event
+        """Number of the last event up to ``cut_offset``."""
+        self.cut_prev_crc = pages.crc
+        self.cut_records = 0
+        self.records = 0
+        self.first_event = 0
+        self.first_utc_ns = 0
+        self.cut_utc_ns = 0
+        self.last_kind = 0
+        """Kind of the last event up to ``offset``; 0 if there is none."""
+        self.step_split = 0
+        """Offset of the first unnumbered record inside a step; 0 if there is none."""
+        self.stop: int = Stop.END
+        self.unreadable = False
+        self.seal: bytes | None = None
+        """Payload of the SEAL."""
+        self.seal_offset = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches up to the next bad place or the SEAL. May be called again after ``skip``."""
+        want = CHUNK_BYTES
+        while self.seal is None:
+            asked = min(want, self.size - self.offset)
+            data, refused = read_readable(self.file, self.offset, asked, direct=self.direct)
+            base, at, stop = self.offset, 0, int(Stop.LIMIT)
+            while stop == Stop.LIMIT and self.seal is None:
+                rows, at, stop = scan(
+                    data, at, base, self.header.salt, self.prev_crc, self.event, ROWS_MAX
+                )
+                if rows:
+                    yield self._take(Batch(base, data, rows, at))
+            if self.seal is not None:
+                return
+            more = len(data) == asked and base + asked < self.size
+            if stop in (Stop.END, Stop.SHORT) and more:
+                want = max(CHUNK_BYTES, _bytes_wanted(data, at) if at == 0 else 0)
+                continue
+            self.stop, self.unreadable = stop, refused and stop in (Stop.END, Stop.SHORT)
+            return
+
+    def _take(self, batch: Batch) -> Batch:
+        for index, row in enumerate(batch.rows):
+            if row[_KIND] == Kind.SEAL:  # nothing belongs behind a seal
+                end = row[0] + len(batch.raw(index))
+                batch = Batch(batch.base, batch.data, batch.rows[: index + 1], end)
+                self.seal, self.seal_offset = row[10], batch.base + row[0]
+                break
+        self._follow(batch)
+        if self.tree is not None:
+            for index, row in enumerate(batch.rows):
+                if row[_KIND] != Kind.SEAL:
+                    self.tree.add(batch.raw(index))
+        return batch
+
+    def _follow(self, batch: Batch) -> None:
+        """Move all places forward over the rows of ``batch``."""
+        rows, base = batch.rows, batch.base
+        step_open = self.cut_offset != self.offset
+        for index, row in enumerate(rows):
+            kind = row[_KIND]
+            numbered = takes_number(kind, row[_FLAGS])
+            if numbered:
+                if not self.first_event:
+                    self.first_event, self.first_utc_ns = row[_EVENT], row[2]
+                self.last_kind = kind
+                step_open = not row[_FLAGS] & Flag.LAST
+            elif step_open and not self.step_split:
+                self.step_split = base + row[0]
+            if not step_open and kind != Kind.SEAL:
+                self.cut_offset = base + (
+                    rows[index + 1][0] if index + 1 < len(rows) else batch.end
+                )
+                self.cut_event = row[_EVENT]
+                self.cut_prev_crc = row[_HEADER_CRC]
+                self.cut_records = self.records + index + 1
+                if numbered:
+                    self.cut_utc_ns = row[2]
+        self.records += len(rows)
+        self.offset = base + batch.end
+        self.event = rows[-1][_EVENT]
+        self.prev_crc = rows[-1][_HEADER_CRC]
+
+    def header_here(self) -> Header | None:
+        """The header at the bad place, if it is whole and valid though the record is not."""
+        if self.stop not in _HEADER_GOOD and self.stop != Stop.SHORT:
+            return None
+        data, _ = read_readable(self.file, self.offset, HEADER_BYTES, direct=self.direct)
+        return unpack_header(data, 0) if len(data) == HEADER_BYTES else None
+
+    def skip(self, offset: int, header: Header) -> None:
+        """Go on at ``offset``, where a valid header stands behind damaged bytes that held no event
+        (row 1).
+
+        The damaged bytes count as one record and one leaf, so that a seal over them can be checked
+        again.
+        """
+        assert self.cut_offset == self.offset and offset > self.offset
+        if self.tree is not None:
+            data, _ = read_readable(self.file, self.offset, offset - self.offset)
+            self.tree.add(data)
+        self.records += 1
+        self.offset = self.cut_offset = offset
+        self.prev_crc = self.cut_prev_crc = header.previous_crc
+        self.cut_records = self.records
+
+
+def _bytes_wanted(data: bytes, at: int) -> int:
+    """How much to read for the record at ``at`` whose bytes ended early. Its header, if there, was
+    verified.
+    """
+    if len(data) - at < HEADER_BYTES:
+        return 2 * HEADER_BYTES
+    return padded(unpack_header(data, at).payload_bytes)
