@@ -32,6 +32,7 @@ from .record import (
     Kind,
     Row,
     Stop,
+    padded,
     takes_number,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "find_header",
     "mask",
     "scan",
+    "step_bytes",
     "unmask",
     "unpack_header",
 ]
@@ -229,6 +231,11 @@ class Packer:
             self.tree.add(record)
 
 
+def step_bytes(drafts: Sequence[Draft]) -> int:
+    """Bytes that a step of these drafts takes in a segment, before it is packed."""
+    return sum(padded(len(draft[5])) for draft in drafts)
+
+
 def _check_size(payload: bytes) -> None:
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise TooLarge(
@@ -239,7 +246,7 @@ def _check_size(payload: bytes) -> None:
 
 def scan(
     data: Buffer, start: int, base: int, salt: int, prev_crc: int, last_event: int, limit: int
-) -> tuple[list[Row], int, int]:
+) -> tuple[list[Row], int, Stop]:
     """Verify records one behind the other in ``data[start:]``, until one does not verify.
 
     ``base`` is the file offset of ``data[0]``; ``prev_crc`` and ``last_event`` are the header crc
@@ -262,14 +269,14 @@ def scan(
                 return rows, at, Stop.SHORT
             header = _HEADER.unpack_from(view, at)
             stop = _check_header(view, at, header, salt, salt_crc)
-            if not stop:
+            if stop is None:
                 stop = _check_order(header, prev_crc, last_event)
             payload_at = at + HEADER_BYTES
             behind = payload_at + header[2]
             after = behind + (-header[2] % ALIGN_BYTES)
-            if not stop and after > end:
+            if stop is None and after > end:
                 stop = Stop.SHORT
-            if stop:
+            if stop is not None:
                 return rows, at, stop
             payload = bytes(view[payload_at:behind])
             if mask(crc32c(payload)) != header[3]:
@@ -283,8 +290,8 @@ def scan(
 
 def _check_header(
     view: memoryview, at: int, header: tuple[int, ...], salt: int, salt_crc: int
-) -> int:
-    """The first fault of a header by itself, or 0."""
+) -> Stop | None:
+    """The first fault of 64 bytes as a header by itself."""
     if header[0] != MAGIC:
         return Stop.ZERO if view[at : at + HEADER_BYTES] == _ZERO_HEADER else Stop.MAGIC
     covered = bytes(view[at + 8 : at + HEADER_BYTES])
@@ -293,11 +300,11 @@ def _check_header(
         return Stop.SALT if own == header[1] else Stop.HEADER_CRC
     if mask(crc32c(covered, salt_crc)) != header[1]:
         return Stop.HEADER_CRC
-    return Stop.LENGTH if header[2] > PAYLOAD_BYTES_MAX else 0
+    return Stop.LENGTH if header[2] > PAYLOAD_BYTES_MAX else None
 
 
-def _check_order(header: tuple[int, ...], prev_crc: int, last_event: int) -> int:
-    """The first fault of a valid header behind its predecessor, or 0."""
+def _check_order(header: tuple[int, ...], prev_crc: int, last_event: int) -> Stop | None:
+    """The first fault of a valid header behind its predecessor."""
     event, utc_ns, seq, kind, flags = header[5], header[6], header[7], header[9], header[11]
     if event > NUMBER_MAX or utc_ns > NUMBER_MAX or seq > NUMBER_MAX:
         return Stop.NUMBER
@@ -305,7 +312,7 @@ def _check_order(header: tuple[int, ...], prev_crc: int, last_event: int) -> int
         return Stop.KIND
     if header[13] != prev_crc:
         return Stop.PREVIOUS
-    return 0 if event == last_event + takes_number(kind, flags) else Stop.NUMBER
+    return None if event == last_event + takes_number(kind, flags) else Stop.NUMBER
 
 
 def find_header(data: Buffer, start: int, base: int, salt: int) -> int:
@@ -320,7 +327,7 @@ def find_header(data: Buffer, start: int, base: int, salt: int) -> int:
     while 0 <= (at := raw.find(_MAGIC, at)) <= last:
         if (base + at) % ALIGN_BYTES == 0:
             header = _HEADER.unpack_from(view, at)
-            if not _check_header(view, at, header, salt, salt_crc):
+            if _check_header(view, at, header, salt, salt_crc) is None:
                 return at
         at += 1
     return -1
