@@ -1,1 +1,5 @@
-"""TODO."""
+"""The command line: one file a verb, loaded only when it is asked for. ``main`` is the entry point."""
+
+from .main import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""``python -m durafix.tools.cli`` is ``durafix``."""
+
+from .main import main
+
+main()

@@ -1,0 +1,3 @@
+"""Applications that durafix run and durafix demo bring along: an echo, and a small exchange that
+matches orders.
+"""

@@ -1,0 +1,129 @@
+"""A journal as the read verbs see it: its reader, its sessions, and which of its records are
+wanted.
+
+Owns the way from a path and filters to records. It takes no lock and writes nothing, so it works
+beside a live writer and on a read-only copy. It must not print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.errors import UnknownSession
+from ..journal.disk import Disk, RealDisk
+from ..journal.errors import FormatUnknown, Missing
+from ..journal.position import Position
+from ..journal.reader import Reader, decode_roster
+from ..journal.record import Direction, Kind, Record
+from .render.frames import message_type
+from .render.records import frame_of
+
+NO_JOURNAL_HINT = "a journal is the folder that holds journal.json and segments"
+
+
+class Source:
+    """One journal, opened for reading."""
+
+    def __init__(self, root: str, disk: Disk | None = None) -> None:
+        """``root`` is the journal's folder. ``FormatUnknown`` if there is no journal in it."""
+        self.root = root
+        self.disk = disk or RealDisk()
+        self.reader = Reader(self.disk, root)
+        _require_journal(self.disk, root)
+        self.roster = self.reader.roster()
+
+    def session(self, name: str) -> int:
+        """The number of a session by number, by its canonical name or by a part that fits one only."""
+        if name.isdecimal() and int(name) in self.roster:
+            return int(name)
+        exact = [number for number, text in self.roster.items() if text == name]
+        found = exact or [number for number, text in self.roster.items() if name in text]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(self.roster[n] for n in found or sorted(self.roster)) or "none yet"
+        what = "several sessions fit" if found else "no such session:"
+        raise UnknownSession(f"{what} {name!r}", where=self.root, hint=f"sessions: {names}")
+
+    def records(self, wanted: Selection) -> Iterator[Record]:
+        """The wanted records in order. The roster is kept as of the record that was yielded last."""
+        count = 0
+        start, stop_event = self._bounds(wanted)
+        for record in within(self.reader.records(start, stop_event=stop_event), wanted):
+            if record.kind == Kind.ROSTER:
+                self.roster = decode_roster(record)
+            if wanted.matches(record):
+                yield record
+                count += 1
+                if count == wanted.limit:
+                    return
+
+    def _bounds(self, wanted: Selection) -> tuple[Position | None, int | None]:
+        start: Position | None = None
+        if wanted.start is not None:
+            what, value = wanted.start
+            if what == "event":
+                start = self.reader.seek_event(max(1, value))
+            elif what == "time":
+                start = self.reader.seek_time(value)
+            else:
+                start = self.reader.at(value).position
+        return start, wanted.end[1] if wanted.end and wanted.end[0] == "event" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which records. Empty sets mean all; ``start`` and ``end`` are inclusive bounds of
+    ``options.Place``.
+    """
+
+    session: int = 0
+    direction: int = 0
+    types: frozenset[str] = frozenset()
+    kinds: frozenset[int] = frozenset()
+    start: tuple[str, Any] | None = None
+    end: tuple[str, Any] | None = None
+    limit: int | None = None
+    unnumbered: bool = False
+    filtered: bool = field(default=False)
+
+    def matches(self, record: Record) -> bool:
+        """Whether a record passes every filter but the bounds."""
+        if not (self.unnumbered or record.numbered):
+            return False
+        if self.session and record.session != self.session:
+            return False
+        if self.direction and record.direction != self.direction:
+            return False
+        if self.kinds and record.kind not in self.kinds:
+            return False
+        return not self.types or message_type(frame_of(record)) in self.types
+
+
+def within(records: Iterable[Record], wanted: Selection) -> Iterator[Record]:
+    """Records up to the end bound. Time may go back: the first record that is later ends it."""
+    what: str
+    value: Any
+    what, value = wanted.end or ("", 0)
+    for record in records:
+        if what == "time" and record.utc_ns > value:
+            return
+        if what == "position" and record.position > value:
+            return
+        yield record
+
+
+def direction(name: str | None) -> int:
+    """``in`` or ``out`` as a direction; None is 0, both."""
+    return Direction[name.upper()] if name else 0
+
+
+def _require_journal(disk: Disk, root: str) -> None:
+    if disk.exists(f"{root}/journal.json") or disk.exists(f"{root}/segments"):
+        return
+    try:
+        disk.listdir(root)  # says what is wrong with the folder itself: missing, or not allowed
+    except Missing:
+        raise FormatUnknown("there is no such folder", where=root, hint=NO_JOURNAL_HINT) from None
+    raise FormatUnknown("no journal in this folder", where=root, hint=NO_JOURNAL_HINT)
