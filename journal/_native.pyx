@@ -16,9 +16,9 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy
 
 from hashlib import sha256 as sha256_of_nothing
 
@@ -36,109 +36,80 @@ cdef extern from "_crc32c.h":
     uint32_t durafix_crc_table(uint32_t crc, const uint8_t *data, size_t size) noexcept nogil
     uint32_t durafix_crc32c(uint32_t crc, const uint8_t *data, size_t size) noexcept nogil
 
-cdef extern from "_sha256.h":
+cdef extern from "_record.h" nogil:
+    cdef enum:
+        DURAFIX_HEADER
+        DURAFIX_PAYLOAD_MAX
+        DURAFIX_FLAG_LAST
+        DURAFIX_KIND_PAD
+        DURAFIX_KIND_SEAL
+        DURAFIX_KIND_HIGHEST
+        DURAFIX_ALIGNMENT
+    const uint64_t DURAFIX_NUMBER_MAX
+    ctypedef struct durafix_header:
+        uint32_t header_crc, size, session, depth, previous_crc
+        uint64_t salt, event, utc_ns, seq
+        uint8_t kind, direction
+        uint16_t flags
+    ctypedef struct durafix_found:
+        size_t start, size
+    ctypedef struct durafix_run:
+        const uint8_t *data
+        size_t at, end, count, limit
+        uint64_t salt, last_event
+        uint32_t last_crc
+        durafix_found *found
+    uint32_t durafix_mask(uint32_t crc) noexcept
+    uint32_t durafix_unmask(uint32_t masked) noexcept
+    uint32_t durafix_salt_crc(uint64_t salt) noexcept
+    bint durafix_takes_number(uint8_t kind, uint16_t flags) noexcept
+    size_t durafix_whole(size_t payload_size) noexcept
+    void durafix_lay(
+        uint8_t *at, durafix_header *header, uint32_t salt_crc, const uint8_t *payload) noexcept
+    int durafix_scan(durafix_run *run) noexcept
+    size_t durafix_find(const uint8_t *data, size_t at, size_t size, uint64_t salt) noexcept
+
+cdef extern from "_sha256.h" nogil:
     ctypedef void (*durafix_sha_blocks_fn)(uint32_t *, const uint8_t *, size_t) noexcept nogil
     durafix_sha_blocks_fn durafix_sha_blocks
-    void durafix_sha_blocks_c(uint32_t *, const uint8_t *, size_t) noexcept nogil
-    const char *durafix_sha_init() nogil
+    void durafix_sha_blocks_c(uint32_t *, const uint8_t *, size_t) noexcept
+    const char *durafix_sha_init()
     void durafix_sha256(
         durafix_sha_blocks_fn run, uint8_t *out, uint8_t prefix, const uint8_t *data, size_t size
-    ) noexcept nogil
+    ) noexcept
     void durafix_sha256_pair(
         uint8_t *out, uint8_t prefix, const uint8_t *first, size_t first_size,
-        const uint8_t *second, size_t second_size) noexcept nogil
+        const uint8_t *second, size_t second_size) noexcept
 
 CRC_BY = (<bytes>durafix_crc_init()).decode()
 """Which way to the CRC this machine takes: ``sse4.2``, ``armv8`` or ``table``."""
 SHA_BY = (<bytes>durafix_sha_init()).decode()
 """Which way to SHA-256 this machine takes: ``sha-ni`` or ``plain``."""
 
-cdef enum:
-    HEADER = 64
-    MAGIC = 0xF1D05EA1
-    PAYLOAD_MAX = 16 << 20
-    DEPTH_CAP = 0xFFFFFFFE
-    FLAG_LAST = 1
-    FLAG_COPY = 2
-    KIND_ROSTER = 7
-    KIND_MARK = 13
-    KIND_PAD = 14
-    KIND_SEAL = 15
-    KIND_HIGHEST = 18
-    KIND_SKIPPABLE = 128
-    GIL_BYTES = 32768  # from this much work on the GIL is given up: some 20 us of hashing
-
-cdef uint64_t NUMBER_MAX = 0x7FFFFFFFFFFFFFFFULL
-
-# The codes of Stop, as C sees them; checked against the enum below.
-cdef enum:
-    END = 0
-    LIMIT = 1
-    SHORT = 2
-    ZERO = 3
-    BAD_MAGIC = 4
-    SALT = 5
-    HEADER_CRC = 6
-    LENGTH = 7
-    NUMBER = 8
-    BAD_KIND = 9
-    PREVIOUS = 10
-    PAYLOAD_CRC = 11
-    ALIGNMENT = 12
+cdef uint64_t DEPTH_CAP = 0xFFFFFFFE
+cdef Py_ssize_t GIL_BYTES = 32768  # from this much work on the GIL is given up: 30 us of hashing
 
 cdef tuple STOPS = tuple(Stop)
-assert [int(stop) for stop in STOPS] == list(range(13)) and Stop.ALIGNMENT == ALIGNMENT
-assert max(Kind) == KIND_HIGHEST == len(Kind) and Kind.SEAL == KIND_SEAL
-
-cdef struct Header:
-    uint32_t magic
-    uint32_t header_crc
-    uint32_t size
-    uint32_t payload_crc
-    uint64_t salt
-    uint64_t event
-    uint64_t utc_ns
-    uint64_t seq
-    uint32_t session
-    uint8_t kind
-    uint8_t direction
-    uint16_t flags
-    uint32_t depth
-    uint32_t previous_crc
-
-assert sizeof(Header) == HEADER
+if (
+    [int(stop) for stop in STOPS] != list(range(DURAFIX_ALIGNMENT + 1))
+    or int(Stop.ALIGNMENT) != DURAFIX_ALIGNMENT
+    or [int(kind) for kind in Kind] != list(range(1, DURAFIX_KIND_HIGHEST + 1))
+):
+    raise ImportError("this build knows other codes than record.py; reinstall")
 
 cdef bytes EMPTY_ROOT = sha256_of_nothing().digest()
-
-cdef uint8_t ZEROS[HEADER]
-memset(ZEROS, 0, HEADER)
-
-
-cdef inline uint32_t c_mask(uint32_t crc) noexcept nogil:
-    return ((crc >> 15) | (crc << 17)) + <uint32_t>0xA282EAD8
-
-
-cdef inline bint c_takes_number(uint8_t kind, uint16_t flags) noexcept nogil:
-    if kind == KIND_MARK or kind == KIND_PAD or kind == KIND_SEAL:
-        return False
-    return not (kind == KIND_ROSTER and flags & FLAG_COPY)
-
-
-cdef inline uint32_t c_header_crc(const uint8_t *at, uint32_t salt_crc) noexcept nogil:
-    return c_mask(durafix_crc32c(salt_crc, at + 8, HEADER - 8))
 
 
 # -- checksums -------------------------------------------------------------------------------------
 
 def mask(uint32_t crc):
     """See ``checksum.mask``."""
-    return c_mask(crc)
+    return durafix_mask(crc)
 
 
 def unmask(uint32_t masked):
     """See ``checksum.unmask``."""
-    cdef uint32_t rotated = masked - <uint32_t>0xA282EAD8
-    return <uint32_t>((rotated >> 17) | (rotated << 15))
+    return durafix_unmask(masked)
 
 
 def crc32c(data, uint32_t crc=0):
@@ -215,9 +186,6 @@ cdef class MerkleTree:
     cdef uint64_t leaves
     cdef _Packed source
 
-    def __init__(self):
-        pass
-
     cdef void add_leaf(self, const uint8_t *data, size_t size) noexcept nogil:
         durafix_sha256(durafix_sha_blocks, self.nodes[self.height], 0, data, size)
         self.grow(self.leaves, 1)
@@ -244,14 +212,14 @@ cdef class MerkleTree:
 
     cdef void add_packed(self) noexcept nogil:
         cdef Leaf leaf[4]
-        cdef Header header
+        cdef durafix_header header
         cdef int i, count = 0
         while self.source.hashed < self.source.size:
             leaf[count].at = self.source.at + self.source.hashed
-            memcpy(&header, leaf[count].at, HEADER)
-            leaf[count].size = HEADER + ((<size_t>header.size + 7) & ~<size_t>7)
+            memcpy(&header, leaf[count].at, DURAFIX_HEADER)
+            leaf[count].size = durafix_whole(header.size)
             self.source.hashed += leaf[count].size
-            if header.kind == KIND_SEAL:
+            if header.kind == DURAFIX_KIND_SEAL:
                 continue
             count += 1
             if self.leaves % 4:
@@ -318,7 +286,7 @@ def step_bytes(drafts):
     """See ``_pure.step_bytes``."""
     cdef Py_ssize_t total = 0
     for draft in drafts:
-        total += HEADER + ((len(draft[5]) + 7) & ~7)
+        total += durafix_whole(len(draft[5]))
     return total
 
 
@@ -332,10 +300,10 @@ cdef class Packer:
     cdef readonly MerkleTree tree
     cdef _Packed packed
 
-    def __init__(self, uint64_t salt, uint32_t prev_header_crc, uint64_t offset):
+    def __cinit__(self, uint64_t salt, uint32_t prev_header_crc, uint64_t offset):
         assert offset % 8 == 0
         self.salt = salt
-        self.salt_crc = durafix_crc32c(0, <const uint8_t *>&salt, 8)
+        self.salt_crc = durafix_salt_crc(salt)
         self.last_crc = prev_header_crc
         self.offset = offset
         self.packed = _Packed()
@@ -365,7 +333,7 @@ cdef class Packer:
         fast = PySequence_Fast(drafts, "drafts must be a sequence")
         count = PySequence_Fast_GET_SIZE(fast)
         assert count
-        assert durable < first_number <= NUMBER_MAX - count
+        assert durable < first_number <= DURAFIX_NUMBER_MAX - count
         for i in range(count):
             check_draft(<object>PySequence_Fast_GET_ITEM(fast, i))
         cdef Py_ssize_t size = self.packed.size
@@ -387,18 +355,19 @@ cdef class Packer:
         cdef uint64_t depth = number - durable
         cdef uint16_t flags = item(draft, 2)
         payload = item(draft, 5)
+        flags = flags | DURAFIX_FLAG_LAST if last else flags & ~DURAFIX_FLAG_LAST
         return self.lay(
-            number, utc_ns, DEPTH_CAP if depth > DEPTH_CAP else <uint32_t>depth, item(draft, 0),
-            item(draft, 1), flags | FLAG_LAST if last else flags & ~FLAG_LAST, item(draft, 3),
-            item(draft, 4), <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+            number, utc_ns, min(depth, DEPTH_CAP), item(draft, 0), item(draft, 1), flags,
+            item(draft, 3), item(draft, 4),
+            <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
     def single(
         self, number, utc_ns, depth, kind, direction, uint16_t flags, session, seq, bytes payload
     ):
         """Pack one record outside a step; see ``_pure.Packer.single``."""
         check_size(payload)
-        if c_takes_number(kind, flags):
-            flags |= FLAG_LAST
+        if durafix_takes_number(kind, flags):
+            flags |= DURAFIX_FLAG_LAST
         self.lay(
             number, utc_ns, depth, kind, direction, flags, session, seq,
             <const uint8_t *>PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
@@ -406,44 +375,33 @@ cdef class Packer:
     def pad(self, uint64_t number, uint64_t utc_ns, uint64_t durable, uint64_t boundary):
         """Fill up to the next multiple of ``boundary``; see ``_pure.Packer.pad``."""
         cdef uint64_t rest
-        assert boundary >= HEADER and boundary % 8 == 0
+        assert boundary >= DURAFIX_HEADER and boundary % 8 == 0
         rest = self.offset % boundary
         if rest == 0:
             return
         rest = boundary - rest
-        if rest < HEADER:
+        if rest < DURAFIX_HEADER:
             rest += boundary
         assert number >= durable
         self.lay(
-            number, utc_ns, min(number - durable, <uint64_t>DEPTH_CAP), KIND_PAD, 0, 0, 0, 0, NULL,
-            rest - HEADER)
+            number, utc_ns, min(number - durable, DEPTH_CAP), DURAFIX_KIND_PAD, 0, 0, 0, 0,
+            NULL, rest - DURAFIX_HEADER)
 
     cdef int lay(
         self, uint64_t number, uint64_t utc_ns, uint32_t depth, uint8_t kind, uint8_t direction,
         uint16_t flags, uint32_t session, uint64_t seq, const uint8_t *payload, Py_ssize_t size,
     ) except -1:
         """One record behind the others; a NULL payload stands for zeros."""
-        cdef Header header
-        cdef uint8_t *at
-        cdef Py_ssize_t whole = HEADER + ((size + 7) & ~7)
-        assert number <= NUMBER_MAX and utc_ns <= NUMBER_MAX and seq <= NUMBER_MAX
-        assert kind > 0
+        cdef durafix_header header
+        cdef size_t whole = durafix_whole(size)
+        assert number <= DURAFIX_NUMBER_MAX and utc_ns <= DURAFIX_NUMBER_MAX
+        assert seq <= DURAFIX_NUMBER_MAX and kind > 0
         self.packed.reserve(whole)
-        at = self.packed.at + self.packed.size
-        memset(at + whole - 8, 0, 8)
-        if payload == NULL:
-            memset(at + HEADER, 0, size)
-        else:
-            memcpy(at + HEADER, payload, size)
-        header.magic, header.size = MAGIC, <uint32_t>size
-        header.payload_crc = c_mask(durafix_crc32c(0, at + HEADER, size))
-        header.salt, header.event, header.utc_ns, header.seq = self.salt, number, utc_ns, seq
+        header.size, header.salt = <uint32_t>size, self.salt
+        header.event, header.utc_ns, header.seq = number, utc_ns, seq
         header.session, header.kind, header.direction = session, kind, direction
         header.flags, header.depth, header.previous_crc = flags, depth, self.last_crc
-        header.header_crc = 0
-        memcpy(at, &header, HEADER)
-        header.header_crc = c_header_crc(at, self.salt_crc)
-        memcpy(at + 4, &header.header_crc, 4)
+        durafix_lay(self.packed.at + self.packed.size, &header, self.salt_crc, payload)
         self.last_crc = header.header_crc
         self.packed.size += whole
         self.offset += whole
@@ -454,14 +412,14 @@ cdef class Packer:
 cdef int check_draft(object draft) except -1:
     if not isinstance(draft, tuple) or PyTuple_GET_SIZE(draft) != 6:
         raise TypeError("a draft is a tuple of six")
-    assert c_takes_number(item(draft, 0), item(draft, 2)), "a step holds events only"
+    assert durafix_takes_number(item(draft, 0), item(draft, 2)), "a step holds events only"
     return check_size(item(draft, 5))
 
 
 cdef int check_size(bytes payload) except -1:
-    if PyBytes_GET_SIZE(payload) > PAYLOAD_MAX:
+    if PyBytes_GET_SIZE(payload) > DURAFIX_PAYLOAD_MAX:
         raise TooLarge(
-            f"a payload of {len(payload)} bytes; the limit is {PAYLOAD_MAX}",
+            f"a payload of {len(payload)} bytes; the limit is {DURAFIX_PAYLOAD_MAX}",
             hint="send it in parts",
         )
     return 0
@@ -469,89 +427,13 @@ cdef int check_size(bytes payload) except -1:
 
 # -- scanning --------------------------------------------------------------------------------------
 
-cdef struct Found:
-    Py_ssize_t start, size
-
-
-cdef struct Run:
-    # One scan: where it is, behind what, and the good records. Their sizes are kept, not read
-    # again, because the bytes may be a file that changes under us.
-    const uint8_t *data
-    Py_ssize_t at, end, count, limit
-    uint64_t salt, last_event
-    uint32_t salt_crc, last_crc
-    Found *found
-
-
-cdef int check_header(
-    const uint8_t *at, Header *header, uint64_t salt, uint32_t salt_crc
-) noexcept nogil:
-    """The first fault of 64 bytes as a header by itself, or 0."""
-    memcpy(header, at, HEADER)
-    if header.magic != MAGIC:
-        return ZERO if memcmp(at, ZEROS, HEADER) == 0 else BAD_MAGIC
-    if header.salt != salt:
-        if c_header_crc(at, durafix_crc32c(0, at + 16, 8)) == header.header_crc:
-            return SALT
-        return HEADER_CRC
-    if c_header_crc(at, salt_crc) != header.header_crc:
-        return HEADER_CRC
-    return LENGTH if header.size > PAYLOAD_MAX else 0
-
-
-cdef int check_order(const Header *header, uint32_t last_crc, uint64_t last_event) noexcept nogil:
-    """The first fault of a valid header behind its predecessor, or 0."""
-    if header.event > NUMBER_MAX or header.utc_ns > NUMBER_MAX or header.seq > NUMBER_MAX:
-        return NUMBER
-    if header.kind == 0 or KIND_HIGHEST < header.kind < KIND_SKIPPABLE:
-        return BAD_KIND
-    if header.previous_crc != last_crc:
-        return PREVIOUS
-    if header.event != last_event + c_takes_number(header.kind, header.flags):
-        return NUMBER
-    return 0
-
-
-cdef int run_scan(Run *run) noexcept nogil:
-    """Verify from ``at`` on; the code of the first fault."""
-    cdef Header header
-    cdef const uint8_t *at
-    cdef Py_ssize_t size, whole
-    cdef int stop
-    while True:
-        if run.at >= run.end:
-            return END
-        if run.count == run.limit:
-            return LIMIT
-        if run.end - run.at < HEADER:
-            return SHORT
-        at = run.data + run.at
-        stop = check_header(at, &header, run.salt, run.salt_crc)
-        if stop == 0:
-            stop = check_order(&header, run.last_crc, run.last_event)
-        if stop:
-            return stop
-        size = header.size  # at most PAYLOAD_MAX from here on, so nothing overflows
-        whole = HEADER + ((size + 7) & ~7)
-        if whole > run.end - run.at:
-            return SHORT
-        if c_mask(durafix_crc32c(0, at + HEADER, size)) != header.payload_crc:
-            return PAYLOAD_CRC
-        if memcmp(at + HEADER + size, ZEROS, whole - HEADER - size):
-            return ALIGNMENT
-        run.last_crc, run.last_event = header.header_crc, header.event
-        run.found[run.count].start, run.found[run.count].size = run.at, size
-        run.count += 1
-        run.at += whole
-
-
 def scan(
     data, Py_ssize_t start, Py_ssize_t base, uint64_t salt, uint32_t prev_crc, uint64_t last_event,
     Py_ssize_t limit,
 ):
     """Verify records one behind the other; see ``_pure.scan``."""
     cdef Py_buffer view
-    cdef Run run
+    cdef durafix_run run
     cdef int stop
     assert limit > 0 and start >= 0 and (base + start) % 8 == 0
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
@@ -559,36 +441,35 @@ def scan(
     try:
         run.data, run.at, run.end = <const uint8_t *>view.buf, start, view.len
         run.count, run.limit, run.salt = 0, limit, salt
-        run.salt_crc = durafix_crc32c(0, <const uint8_t *>&salt, 8)
         run.last_crc, run.last_event = prev_crc, last_event
         # No more rows than headers fit, whatever the limit: memory is bounded by the data.
-        run.found = <Found *>malloc(
-            sizeof(Found) * (min(limit, max(view.len - start, 0) // HEADER) + 1))
+        run.found = <durafix_found *>malloc(
+            sizeof(durafix_found) * (min(limit, max(view.len - start, 0) // DURAFIX_HEADER) + 1))
         if run.found == NULL:
             raise MemoryError
-        if run.end - start < GIL_BYTES:
-            stop = run_scan(&run)
+        if view.len - start < GIL_BYTES:
+            stop = durafix_scan(&run)
         else:
             with nogil:
-                stop = run_scan(&run)
+                stop = durafix_scan(&run)
         return make_rows(&run), run.at, STOPS[stop]
     finally:
         free(run.found)
         PyBuffer_Release(&view)
 
 
-cdef list make_rows(const Run *run):
+cdef list make_rows(const durafix_run *run):
     cdef list rows = []
-    cdef Header header
-    cdef const uint8_t *at
-    cdef Py_ssize_t i
+    cdef durafix_header header
+    cdef const char *at
+    cdef size_t i
     for i in range(run.count):
-        at = run.data + run.found[i].start
-        memcpy(&header, at, HEADER)
+        at = <const char *>run.data + run.found[i].start
+        memcpy(&header, at, DURAFIX_HEADER)
         rows.append((
             run.found[i].start, header.event, header.utc_ns, header.seq, header.session,
             header.kind, header.direction, header.flags, header.depth, header.header_crc,
-            PyBytes_FromStringAndSize(<const char *>at + HEADER, run.found[i].size),
+            PyBytes_FromStringAndSize(at + DURAFIX_HEADER, run.found[i].size),
         ))
     return rows
 
@@ -596,30 +477,17 @@ cdef list make_rows(const Run *run):
 def find_header(data, Py_ssize_t start, Py_ssize_t base, uint64_t salt):
     """The next header that is valid by itself; see ``_pure.find_header``."""
     cdef Py_buffer view
-    cdef Py_ssize_t found
+    cdef size_t found, size
     assert start >= 0 and base >= 0
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
+        size = view.len
         start += (8 - (base + start) % 8) % 8
         if view.len - start < GIL_BYTES:
-            found = run_find(<const uint8_t *>view.buf, start, view.len - HEADER, salt)
+            found = durafix_find(<const uint8_t *>view.buf, start, size, salt)
         else:
             with nogil:
-                found = run_find(<const uint8_t *>view.buf, start, view.len - HEADER, salt)
+                found = durafix_find(<const uint8_t *>view.buf, start, size, salt)
     finally:
         PyBuffer_Release(&view)
-    return found
-
-
-cdef Py_ssize_t run_find(
-    const uint8_t *data, Py_ssize_t at, Py_ssize_t last, uint64_t salt
-) noexcept nogil:
-    cdef uint32_t salt_crc = durafix_crc32c(0, <const uint8_t *>&salt, 8)
-    cdef uint32_t word
-    cdef Header header
-    while at <= last:
-        memcpy(&word, data + at, 4)
-        if word == MAGIC and check_header(data + at, &header, salt, salt_crc) == 0:
-            return at
-        at += 8
-    return -1
+    return <Py_ssize_t>found if found < size else -1
