@@ -17,6 +17,7 @@ disk is not an exception but a finding (recovery/findings.py); a bug of ours is 
         NoPermission    the files belong to somebody else, or the file system is read-only
         Missing         no such file or folder
         Exists          a file or folder of that name is there already
+        NoDescriptors   too many open files; passes by itself, or raise the limit
 
 Each room above grows its own branch from ``Error``.
 """
@@ -113,3 +114,9 @@ class Exists(JournalError):
     """A file or folder of that name is there already."""
 
     code = "exists"
+
+
+class NoDescriptors(JournalError):
+    """Too many open files, in this process or in the system; it may pass."""
+
+    code = "no-descriptors"

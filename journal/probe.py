@@ -13,8 +13,8 @@ from typing import Protocol
 class Probe(Protocol):
     """Times in nanoseconds, sizes in bytes."""
 
-    def wrote(self, events: int, size_bytes: int, queued_bytes: int) -> None:
-        """One batch was handed to the system; ``queued_bytes`` still wait."""
+    def wrote(self, events: int, size_bytes: int, queued_steps: int) -> None:
+        """One batch was handed to the system; ``queued_steps`` still wait."""
         ...
 
     def synced(self, took_ns: int, events: int, age_ns: int) -> None:
@@ -35,7 +35,7 @@ class Probe(Protocol):
 class NullProbe:
     """Ignores everything."""
 
-    def wrote(self, events: int, size_bytes: int, queued_bytes: int) -> None:
+    def wrote(self, events: int, size_bytes: int, queued_steps: int) -> None:
         """See ``Probe``."""
 
     def synced(self, took_ns: int, events: int, age_ns: int) -> None:

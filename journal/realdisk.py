@@ -19,7 +19,16 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from .errors import DiskFull, Exists, IoFailed, JournalError, Locked, Missing, NoPermission
+from .errors import (
+    DiskFull,
+    Exists,
+    IoFailed,
+    JournalError,
+    Locked,
+    Missing,
+    NoDescriptors,
+    NoPermission,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,6 +50,8 @@ _KINDS: dict[int, tuple[type[JournalError], str]] = {
     errno.ENOENT: (Missing, "check the path"),
     errno.ENOTDIR: (Missing, "check the path: a part of it is a file"),
     errno.EEXIST: (Exists, "choose another name"),
+    errno.EMFILE: (NoDescriptors, "raise the limit of open files of this process (ulimit -n)"),
+    errno.ENFILE: (NoDescriptors, "the whole system has too many open files"),
 }
 _IO_HINT = "see the kernel log for the disk's errors; stop, then run: durafix verify"
 

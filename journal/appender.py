@@ -1,0 +1,367 @@
+"""The open segment, and the bytes on their way into it.
+
+Owns the order of bytes and syncs: what is packed, written, synced, sealed, and which event number
+each of these has reached. It must not know threads, queues' owners or waiting: ``writer.py`` calls
+one method at a time, under its own lock, and decides when.
+
+Invariants.
+
+- Bytes that were packed are written at the offset they were packed for, again and again until a
+  write is whole. Only then does ``written`` move, so a full disk costs time and nothing else
+  (storage rule 17).
+- ``durable`` moves only behind an fdatasync that began after the write, and the tail file is
+  written before anyone hears of it (storage rule 15): it can lag, never lead.
+- ``fdatasync`` is the one method that may run while another thread packs and flushes behind the
+  point it confirms.
+- In front of each fdatasync a PAD fills the sector, so later bytes never share one with
+  acknowledged bytes (10).
+- The depth of a record is taken when it is packed: what was durable then is what it proves.
+- Rotation runs in the order of storage rule 9. ``rotate`` may stop at a full disk between any two
+  of its steps and goes on there when it is called again; an event never lands behind a SEAL.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from . import tail
+from ._core import Packer
+from .chain import extend
+from .errors import DiskFull, TooLarge
+from .manifest import Layout
+from .record import HEADER_BYTES, Draft, Flag, Kind, padded
+from .rotation import Segments
+from .segment import (
+    FIRST_RECORD,
+    SEAL_BYTES,
+    Seal,
+    SegmentHeader,
+    pack_seal,
+    seal_digest,
+)
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Sequence
+
+    from .disk import Disk, File
+    from .policy import WriterStart
+    from .segment import Policy as PolicyCode
+
+Step = tuple[int, int, "Sequence[Draft]", int]
+"""A step in the queue: first event number, time (UTC ns), its drafts, its size in the segment in
+bytes.
+"""
+SEAL_ROOM = padded(SEAL_BYTES)
+ROSTER_SHARE = 8
+"""A roster takes at most this part of a segment, so that each segment has room for events."""
+
+
+class Point(NamedTuple):
+    """A place that a sync is about to make durable: everything before it was written."""
+
+    event: int
+    offset: int
+    header_crc: int
+    unsynced_bytes: int
+
+
+class _Stage(enum.Enum):
+    OPEN = "records go into it"
+    SEALING = "its SEAL is packed; not known to be durable"
+    SEALED = "cut to size; no successor yet"
+
+
+class Appender:
+    """See the module. All event numbers are inclusive; 0 before the first event."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        start: WriterStart,
+        policy: PolicyCode,
+        clock: Callable[[], int],
+        salts: Callable[[], int],
+    ) -> None:
+        self._start = start
+        self._policy = policy
+        self._clock = clock
+        self._salts = salts
+        at = Layout(start.root.rstrip("/"))
+        self._segments = Segments(disk, at, start.segment_bytes)
+        self.roster = dict(start.roster)
+        """As far as its events were packed."""
+        self.segment = start.segment - 1
+        self.packed = self.written = self.durable = start.last_event
+        self.witnessed = start.last_event
+        """The highest durable number that a packed record proves."""
+        self.unsynced_bytes = 0
+        self.drained_bytes = 0
+        """Bytes of the steps that ``written`` covers, since the start."""
+        self._packed_bytes = 0
+        self._unwritten: tuple[bytes, int] | None = None
+        self._header: SegmentHeader | None = None  # of the segment that is being installed
+        self._stage = _Stage.SEALED
+        self._digest, self._chain = start.previous_seal, start.chain
+        self._generation = 0
+        self._file, self._packer = self._install()
+        self._tail = self._open_tail(disk, at)
+
+    # Facts
+
+    @property
+    def free_bytes(self) -> int:
+        """Room for events in the open segment, with what the PAD and the SEAL need set aside."""
+        if self._stage is not _Stage.OPEN:
+            return 0
+        reserve = self._start.pad_bytes + HEADER_BYTES + SEAL_ROOM
+        return self._start.segment_bytes - int(self._packer.offset) - reserve
+
+    @property
+    def rotating(self) -> bool:
+        """Whether a rotation stopped half-way; ``rotate`` goes on."""
+        return self._stage is not _Stage.OPEN
+
+    @property
+    def blocked(self) -> bool:
+        """Whether packed bytes still wait for a whole write."""
+        return self._unwritten is not None
+
+    @property
+    def step_bytes_max(self) -> int:
+        """Largest step that an empty segment is sure to hold."""
+        reserve = self._start.pad_bytes + HEADER_BYTES + SEAL_ROOM
+        roster = padded(self._start.segment_bytes // ROSTER_SHARE)
+        return self._start.segment_bytes - FIRST_RECORD - roster - reserve
+
+    @property
+    def wants_next(self) -> bool:
+        """Whether half of the segment is used and no successor is prepared."""
+        return not self._segments.prepared and 2 * self.free_bytes < self._start.segment_bytes
+
+    # Writing
+
+    def pack(self, queue: deque[Step], limit_bytes: int) -> int:
+        """Take whole steps from the queue's front while they fit; returns their bytes. Stops before
+        a step that wants the next segment."""
+        assert self._unwritten is None
+        room = min(self.free_bytes, limit_bytes)
+        if not queue or self._stage is not _Stage.OPEN:
+            return 0
+        packer, durable, taken = self._packer, self.durable, 0
+        while queue:
+            first, utc_ns, drafts, size = queue[0]
+            if taken + size > room and (taken or size > self.free_bytes):
+                break
+            packer.step(first, utc_ns, durable, drafts)
+            queue.popleft()
+            taken += size
+            if not self._events:
+                self._first = (first, utc_ns)
+            self._events += len(drafts)
+            self.packed = first + len(drafts) - 1
+            self._last_utc = utc_ns
+            if drafts[0][0] == Kind.ROSTER:
+                self.roster = unpack_roster(drafts[0][5])
+        if taken:
+            self.witnessed = durable
+            self._packed_bytes += taken
+        return taken
+
+    def flush(self) -> int:
+        """Hand everything packed to the system; returns the bytes.
+
+        ``DiskFull`` keeps them for the next call.
+        """
+        size = 0
+        while self._unwritten is not None or self._packer.pending:
+            if self._unwritten is None:
+                packed = self._packer.take()
+                self._unwritten = (packed, int(self._packer.offset) - len(packed))
+            data, offset = self._unwritten
+            self._file.pwrite(data, offset)
+            self._unwritten = None
+            self.unsynced_bytes += len(data)
+            size += len(data)
+        self.written, self.drained_bytes = self.packed, self._packed_bytes
+        return size
+
+    def pad(self) -> None:
+        """Fill the sector in front of an fdatasync."""
+        self._packer.pad(self.packed, self._clock(), self.durable, self._start.pad_bytes)
+
+    def mark(self) -> bool:
+        """Pack a MARK that proves what is durable; False if the segment has no room for it."""
+        if self.free_bytes < HEADER_BYTES:
+            return False
+        self._single(Kind.MARK, Flag.NONE, b"")
+        self.witnessed = self.durable
+        return True
+
+    # Syncing
+
+    def point(self) -> Point:
+        """What a sync that begins now makes durable."""
+        assert self._unwritten is None and not self._packer.pending
+        packer = self._packer
+        return Point(
+            self.written, int(packer.offset), int(packer.prev_header_crc), self.unsynced_bytes
+        )
+
+    def fdatasync(self) -> None:
+        """Make what was written before the call durable. ``IoFailed``: outcome unknown."""
+        self._file.fdatasync()
+
+    def confirm(self, point: Point) -> None:
+        """An fdatasync that began behind ``point`` returned: say so in the tail file, move on."""
+        self._generation += 1
+        slot = tail.TailSlot(
+            journal_uuid=self._start.uuid,
+            term=self._start.term,
+            segment=self.segment,
+            offset=point.offset,
+            event=point.event,
+            header_crc=point.header_crc,
+            generation=self._generation,
+        )
+        try:
+            self._tail.pwrite(tail.pack_slot(slot), tail.slot_offset(self._generation))
+        except DiskFull:
+            pass  # the file may lag
+        self.durable = point.event
+        self.unsynced_bytes -= point.unsynced_bytes
+
+    # Segments
+
+    def prepare(self) -> None:
+        """Reserve the next segment ahead of time. ``DiskFull`` says that there will be none."""
+        self._segments.prepare()
+
+    def rotate(self) -> None:
+        """Seal this segment and open the next.
+
+        After ``DiskFull`` call it again; it goes on where it stopped.
+        """
+        if self._stage is _Stage.OPEN:
+            self._segments.prepare()
+        self.seal()
+        self._file, self._packer = self._install()
+
+    def seal(self) -> None:
+        """End this segment. Everything packed is durable then."""
+        if self._stage is _Stage.OPEN:
+            self.pad()
+            self.flush()
+            point = self.point()
+            self.fdatasync()
+            self.confirm(point)
+            self._pack_seal()
+        if self._stage is _Stage.SEALING:
+            self.flush()
+            point = self.point()
+            self.fdatasync()
+            self.confirm(point)
+            self._segments.finish(self._file, self.segment, point.offset)
+            self._file.close()
+            self._stage = _Stage.SEALED
+
+    def close(self) -> None:
+        """Give descriptors back. Writes nothing."""
+        self._segments.close()
+        self._file.close()
+        self._tail.close()
+
+    def _pack_seal(self) -> None:
+        packer = self._packer
+        assert not packer.pending
+        root, leaves = packer.tree.root(), int(packer.tree.count)
+        self._chain = extend(self._chain, root, leaves)
+        first, first_ns = self._first
+        seal = Seal(
+            events=self._events,
+            records=int(packer.records),
+            first_event=first,
+            last_event=self.packed if self._events else 0,
+            first_utc_ns=first_ns,
+            last_utc_ns=self._last_utc,
+            size_bytes=int(packer.offset),
+            root=root,
+            chain=self._chain,
+        )
+        offset = int(packer.offset)
+        self._single(Kind.SEAL, Flag.NONE, pack_seal(seal))
+        record = packer.take()
+        self._digest = seal_digest(record)
+        self._unwritten = (record, offset)
+        self.witnessed = self.durable
+        self._stage = _Stage.SEALING
+
+    def _install(self) -> tuple[File, Packer]:
+        assert self._stage is _Stage.SEALED
+        header = self._header = self._header or SegmentHeader(
+            journal_uuid=self._start.uuid,
+            segment=self.segment + 1,
+            salt=self._salts(),
+            base_event=self.packed + 1,
+            term=self._start.term,
+            created_ns=self._clock(),
+            policy=self._policy,
+            pad_bytes=self._start.pad_bytes,
+            allocated_bytes=self._start.segment_bytes,
+            previous_seal=self._digest,
+            chain=self._chain,
+        )
+        file, page, crc = self._segments.install(header)
+        self.segment += 1
+        self._stage, self._header = _Stage.OPEN, None
+        self._events, self._first, self._last_utc = 0, (0, 0), 0
+        self._packer = packer = Packer(header.salt, crc, FIRST_RECORD)
+        packer.tree.add(page)
+        self._single(Kind.ROSTER, Flag.COPY, pack_roster(self.roster))
+        return file, packer
+
+    def _single(self, kind: Kind, flags: Flag, payload: bytes) -> None:
+        depth = self.packed - self.durable
+        self._packer.single(self.packed, self._clock(), depth, kind, 0, flags, 0, 0, payload)
+
+    def _open_tail(self, disk: Disk, at: Layout) -> File:
+        """The tail file, made if it is missing.
+
+        Slots of earlier reigns stay until they are replaced.
+        """
+        if not disk.exists(at.tail):
+            with disk.open(at.tail, write=True, create=True) as file:
+                file.pwrite(bytes(tail.FILE_BYTES), 0)
+                file.fsync()
+            disk.fsync_dir(at.root)
+        file = disk.open(at.tail, write=True)
+        newest = tail.newest(file.pread(0, tail.FILE_BYTES))
+        self._generation = newest.generation if newest is not None else 0
+        return file
+
+
+class _Roster(msgspec.Struct):
+    sessions: dict[int, str]
+
+
+def pack_roster(roster: dict[int, str]) -> bytes:
+    """The payload of a ROSTER record: session number to name, always the whole roster."""
+    return msgspec.json.encode({"sessions": {str(n): name for n, name in sorted(roster.items())}})
+
+
+def unpack_roster(payload: bytes) -> dict[int, str]:
+    """The inverse; ``msgspec.MsgspecError`` if it is none."""
+    return msgspec.json.decode(payload, type=_Roster).sessions
+
+
+def check_roster(payload: bytes, segment_bytes: int) -> None:
+    """``TooLarge`` if a roster would fill the segments that it opens."""
+    limit = segment_bytes // ROSTER_SHARE
+    if len(payload) > limit:
+        raise TooLarge(
+            f"a roster of {len(payload)} bytes; the limit is {limit}",
+            hint="use shorter session names, or larger segments",
+        )
