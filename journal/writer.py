@@ -146,6 +146,15 @@ class Writer:
         elif not self._inline or not self._committer.write_inline():
             self._bell.ring()
 
+    def sync(self) -> None:
+        """Have everything that was appended on disk soon, under every policy. Returns at once; what
+        is appended later may be covered only after it.
+        """
+        last = self._next - 1
+        if last > self._progress.durable:
+            self._progress.demand_sync(last, last)
+            self.commit()
+
     def register(self, name: str) -> int:
         """The number of a session; a new name gets the next one by a synced ROSTER event of its
         own.
