@@ -132,6 +132,11 @@ cdef inline bint is_digit(uint8_t c) noexcept nogil:
     return <uint8_t>(c - 48) <= 9
 
 
+cdef inline bint is_visible(uint8_t c) noexcept nogil:
+    """What a version text may hold: visible ASCII without the equals sign."""
+    return 33 <= c <= 126 and c != c"="
+
+
 cdef Py_ssize_t measure(const uint8_t* p, Py_ssize_t have, Py_ssize_t limit) noexcept nogil:
     """Length of the frame at p; 0 if more than the ``have`` bytes are needed; or a verdict. Reads
     only p[:have].
@@ -143,11 +148,12 @@ cdef Py_ssize_t measure(const uint8_t* p, Py_ssize_t have, Py_ssize_t limit) noe
             return 0
         if p[i] != prefix[i]:
             return NOT_BEGIN_STRING
-    stop = 2 + BEGIN_MAX + 1
     i = 5
-    while i < have and i < stop and p[i] != SOH:  # bound
+    while i < have and i < 2 + BEGIN_MAX and is_visible(p[i]):  # bound
         i += 1
-    if i >= stop:
+    if i >= have:
+        return 0
+    if p[i] != SOH:
         return NOT_BEGIN_STRING
     i += 1
     if i < have and p[i] != c"9" or i + 1 < have and p[i + 1] != c"=":
@@ -347,10 +353,8 @@ cdef class Frame:
         return (parse, (self.raw,))
 
 
-cdef Py_ssize_t grow(Frame frame, Py_ssize_t room) noexcept nogil:
-    """Give the table twice the room, on the heap. The new room, or NO_MEMORY with the old table
-    intact.
-    """
+cdef Field* grow(Frame frame, Py_ssize_t room) noexcept nogil:
+    """The table with twice the room, on the heap; NULL if there is no memory, the old one intact."""
     cdef Field* table
     if frame.table == frame.slots:
         table = <Field*>malloc(2 * room * sizeof(Field))
@@ -358,10 +362,9 @@ cdef Py_ssize_t grow(Frame frame, Py_ssize_t room) noexcept nogil:
             memcpy(table, frame.slots, room * sizeof(Field))
     else:
         table = <Field*>realloc(frame.table, 2 * room * sizeof(Field))
-    if table == NULL:
-        return NO_MEMORY
-    frame.table = table
-    return 2 * room
+    if table != NULL:
+        frame.table = table
+    return table
 
 
 cdef int tokenize(Frame frame, const uint8_t* p, Py_ssize_t total) noexcept nogil:
@@ -370,38 +373,46 @@ cdef int tokenize(Frame frame, const uint8_t* p, Py_ssize_t total) noexcept nogi
     *sentinel*: p[total - 1] is a delimiter, so no scan below runs past it, and i < total holds at
     each field's start.
     """
-    cdef Py_ssize_t i = 0, first, value, n = 0, room = SLOTS, data_bytes = 0
-    cdef uint32_t tag
-    cdef int32_t data_tag = 0
-    cdef bint negative
+    cdef Py_ssize_t i = 0, first, n = 0, room = SLOTS, data_bytes = 0
+    cdef uint32_t number
+    cdef int32_t tag, sign, data_tag = 0
+    cdef uint8_t c
+    cdef Field* table = frame.table
     while i < total:
-        negative = p[i] == c"-"
-        i += negative
         first = i
-        tag = 0
-        while is_digit(p[i]):  # sentinel
-            tag = tag * 10 + (p[i] - 48)  # may wrap: then there are too many digits
+        number = 0
+        c = p[i]
+        sign = 1
+        if c == c"-":
+            sign = -1
+            first += 1
             i += 1
-        if p[i] != c"=" or i == first or i - first > TAG_DIGITS:
+            c = p[i]  # sentinel: a minus is no delimiter, so it was not the last byte
+        while is_digit(c):  # sentinel
+            number = number * 10 + (c - 48)  # may wrap: then there are too many digits
+            i += 1
+            c = p[i]
+        if c != c"=" or i == first or i - first > TAG_DIGITS:
             return BAD_TAG
-        i += 1  # sentinel: p[i - 1] was no delimiter, so i <= total - 1
-        value = i
-        if data_tag != 0 and <int32_t>tag == data_tag and not negative \
-                and value + data_bytes < total and p[value + data_bytes] == SOH:  # bound
-            i = value + data_bytes
+        tag = sign * <int32_t>number
+        if n == room:
+            table = grow(frame, room)
+            if table == NULL:
+                return NO_MEMORY
+            room *= 2
+        i += 1  # sentinel: an equals sign was not the last byte
+        table[n].tag = tag
+        table[n].value = <uint32_t>i
+        if data_tag != 0 and tag == data_tag and i + data_bytes < total \
+                and p[i + data_bytes] == SOH:  # bound
+            i += data_bytes
         else:
             while p[i] != SOH:  # sentinel
                 i += 1
-        if n == room:
-            room = grow(frame, room)
-            if room < 0:
-                return NO_MEMORY
-        frame.table[n].tag = -<int32_t>tag if negative else <int32_t>tag
-        frame.table[n].value = <uint32_t>value
-        frame.table[n].end = <uint32_t>i
-        data_tag = data_of(frame.table[n].tag)
+        table[n].end = <uint32_t>i
+        data_tag = data_of(tag)
         if data_tag != 0:
-            data_bytes = read_length(p + value, i - value)
+            data_bytes = read_length(p + table[n].value, i - table[n].value)
             if data_bytes < 0:
                 data_tag = 0
         n += 1
@@ -630,6 +641,16 @@ cdef class Decoder:
         return 0
 
 
+cdef bint is_begin(const uint8_t* p, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    if not 3 <= size <= BEGIN_MAX or memcmp(p, b"FIX", 3) != 0:
+        return False
+    for i in range(3, size):  # bound
+        if not is_visible(p[i]):
+            return False
+    return True
+
+
 cdef inline Py_ssize_t digits(unsigned long number) noexcept nogil:
     cdef Py_ssize_t n = 1
     while number > 9:
@@ -682,8 +703,8 @@ def encode(begin_string, fields):
     if type(begin_string) is not bytes or type(fields) is not list:
         raise TypeError("encode() takes bytes and a list of (int, bytes)")
     begin = PyBytes_GET_SIZE(begin_string)
-    if not 0 < begin <= BEGIN_MAX:
-        raise ValueError(f"BeginString must have 1..{BEGIN_MAX} bytes")
+    if not is_begin(<const uint8_t*>PyBytes_AS_STRING(begin_string), begin):
+        raise ValueError(f"{begin_string!r} is no BeginString")
     # The first pass checks and counts, so that the second writes into a bytes object of exactly the
     # right size: no copy, and no bound to check but this one. No Python code runs in between: the
     # list cannot change.

@@ -42,9 +42,23 @@ PREFIX = b"8=FIX"
 TRAILER_BYTES = 7  # 10=ddd and the delimiter
 TAG_MAX = 10**TAG_DIGITS_MAX - 1
 
+
+def _any_of(texts: list[str]) -> str:
+    """A pattern for any of the texts; it branches on one character at a time and so fails early."""
+    branches: dict[str, list[str]] = {}
+    for text in texts:
+        branches.setdefault(text[:1], []).append(text[1:])
+    return "(?:" + "|".join(c + _any_of(rest) if c else "" for c, rest in branches.items()) + ")"
+
+
+_BEGIN = rb"FIX[!-<>-~]{0,%d}" % (BEGIN_STRING_BYTES_MAX - 3)  # visible ASCII without "="
+_BEGIN_STRING = re.compile(_BEGIN)
+_PART_OF_BEGIN = re.compile(b"8=" + _BEGIN)
+_HEAD = re.compile(rb"8=%b\x019=([0-9]{1,9})\x0135=" % _BEGIN)
+_TAIL = re.compile(rb"\x0110=[0-9]{3}\x01")
 _FIELD = re.compile(rb"(-?[0-9]{1,9})=([^\x01]*)\x01")
 _ALL_FIELDS = re.compile(rb"(?:-?[0-9]{1,9}=[^\x01]*+\x01)*+")
-_A_LENGTH = re.compile(rb"\x010*(?:%b)=" % b"|".join(b"%d" % tag for tag in DATA_OF_LENGTH))
+_A_LENGTH = re.compile(rb"\x010*%b=" % _any_of([str(tag) for tag in DATA_OF_LENGTH]).encode())
 
 
 def checksum(data: bytes | bytearray | memoryview) -> int:
@@ -159,12 +173,8 @@ class Frame:
         return (parse, (self._raw,))
 
     def _all(self) -> list[tuple[int, bytes]]:
-        if self._pairs is None:
-            raw = self._raw
-            if _A_LENGTH.search(raw):
-                self._pairs = [(tag, raw[value:end]) for tag, _, value, end in walk(raw)]
-            else:
-                self._pairs = [(int(tag), value) for tag, value in _FIELD.findall(raw)]
+        if self._pairs is None:  # no data field in it: _judge has looked
+            self._pairs = [(int(tag), value) for tag, value in _FIELD.findall(self._raw)]
         return self._pairs
 
     def _index(self) -> dict[int, bytes]:
@@ -205,13 +215,27 @@ def walk(raw: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 def measure(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | Reason:
     """Length of the frame that begins at ``start``; 0 if it needs more bytes; or why it is none."""
+    head = _HEAD.match(buf, start, end)
+    if head is not None:  # the common case at C speed: the whole frame is there and well formed
+        length = int(head[1])
+        total = head.end() - 3 - start + length + TRAILER_BYTES
+        tail = start + total - TRAILER_BYTES - 1
+        if length >= 4 and total <= limit and _TAIL.match(buf, tail, end):
+            return total
+    return _explain(buf, start, end, limit)
+
+
+def _explain(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | Reason:
+    """``measure``, step by step."""
     at = start + len(PREFIX)
     if buf[start : min(end, at)] != PREFIX[: end - start]:
         return Reason.NOT_BEGIN_STRING
-    stop = start + 2 + BEGIN_STRING_BYTES_MAX + 1
-    at = buf.find(SOH, at, min(end, stop))
-    if at < 0:
-        return Reason.NOT_BEGIN_STRING if end >= stop else 0
+    begin = _PART_OF_BEGIN.match(buf, start, end)
+    if begin is None or begin.end() == end:
+        return 0
+    at = begin.end()
+    if buf[at] != SOH:
+        return Reason.NOT_BEGIN_STRING
     at += 1
     if buf[at : min(end, at + 2)] != b"9="[: end - at]:
         return Reason.ORDER_OF_FIRST_THREE
@@ -260,7 +284,7 @@ def _check_trailer(buf: bytes | bytearray, start: int, end: int, total: int) -> 
 
 def _judge(raw: bytes) -> Frame | Reason:
     """The frame, if checksum and tags are right. ``measure`` has seen to the rest."""
-    if checksum(memoryview(raw)[:-TRAILER_BYTES]) != int(raw[-4:-1]):
+    if sum(raw[:-TRAILER_BYTES]) & 0xFF != int(raw[-4:-1]):
         return Reason.CHECKSUM
     if _A_LENGTH.search(raw):
         try:
@@ -402,8 +426,8 @@ def encode(begin_string: bytes, fields: list[tuple[int, bytes]]) -> bytes:
     """
     if type(begin_string) is not bytes or type(fields) is not list:
         raise TypeError("encode() takes bytes and a list of (int, bytes)")
-    if not 0 < len(begin_string) <= BEGIN_STRING_BYTES_MAX:
-        raise ValueError(f"BeginString must have 1..{BEGIN_STRING_BYTES_MAX} bytes")
+    if not _BEGIN_STRING.fullmatch(begin_string):
+        raise ValueError(f"{begin_string!r} is no BeginString")
     parts: list[bytes] = []
     for field in fields:
         if type(field) is not tuple or len(field) != 2:

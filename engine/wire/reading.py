@@ -8,6 +8,7 @@ kept: text survives untouched.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Sequence
 from decimal import Decimal
 from typing import TypeVar, overload
@@ -26,7 +27,7 @@ Pairs = Sequence[tuple[int, bytes]]
 T = TypeVar("T")
 
 
-class Fields:
+class Fields(ABC):
     """Fields by tag. Where a tag repeats, the first one counts.
 
     Reading a tag that is not there raises MissingTag (a KeyError); use ``get`` or ``in`` for an
@@ -35,12 +36,13 @@ class Fields:
 
     __slots__ = ()
 
+    @abstractmethod
     def fields(self) -> list[tuple[int, bytes]]:
         """All fields in wire order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _find(self, tag: int) -> bytes | None:
-        raise NotImplementedError
+        """Value of the first field with this tag."""
 
     def bytes_(self, tag: int) -> bytes:
         """Value as it is on the wire."""
