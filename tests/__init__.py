@@ -1,0 +1,1 @@
+"""The tests of durafix, one folder a room; kit holds what several share."""
