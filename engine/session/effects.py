@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from ..wire import Frame
+    from ..wire.framing import Frame
 
 
 class SendBytes(msgspec.Struct, frozen=True, gc=False):

@@ -19,7 +19,7 @@ import msgspec
 from .settings import SessionSettings
 
 if TYPE_CHECKING:
-    from ..wire import Frame
+    from ..wire.framing import Frame
 
 
 class In(msgspec.Struct, frozen=True, gc=False):
@@ -28,12 +28,14 @@ class In(msgspec.Struct, frozen=True, gc=False):
     CONSUMED moved the expected number; DELIVER goes to the application; QUEUED waits behind a gap;
     COPY is kept out of the index: a duplicate, a refused or unnumbered frame, or one whose
     judgement comes with a later ``Dequeued``. CONSUMED with COPY belongs to the epoch before, while
-    a reset is on its way. ``frame`` has its secrets masked.
+    a reset is on its way. ``frame`` has its secrets masked;
+    ``stored`` are the masked bytes with the original 10, if anything was masked.
     """
 
     seq: int
     flags: int
     frame: Frame
+    stored: bytes = b""
 
 
 class Out(msgspec.Struct, frozen=True, gc=False):

@@ -17,7 +17,7 @@ import msgspec
 from .settings import SessionSettings
 
 if TYPE_CHECKING:
-    from ..wire import Frame
+    from ..wire.framing import Frame
 
 
 class At(NamedTuple):
@@ -66,9 +66,13 @@ class LinkDown(Input, frozen=True, tag="link-down"):
 
 
 class Received(Input, frozen=True, tag="received"):
-    """A whole frame with right BodyLength and CheckSum."""
+    """A whole frame with right BodyLength and CheckSum.
+
+    ``stored`` is only set by a re-run: the bytes as they were journaled, secrets masked.
+    """
 
     frame: Frame
+    stored: bytes = b""
 
 
 class Authenticated(Input, frozen=True, tag="authenticated"):

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from ..wire.values import Precision
 from .identity import SessionId
 
 
@@ -40,7 +41,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
     logon_refusal: Literal["close", "logout"] = "close"
     test_request_factor: float = 1.2
     dead_factor: float = 2.4
-    timestamp_digits: int | None = None
+    timestamp_digits: Precision | None = None
     default_appl_ver_id: str = ""
     send_next_expected: bool = False
     resend_rejects: bool = False

@@ -14,22 +14,33 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..wire.values import Stamper
+from .memo import SecondReader
 from .settings import SessionSettings
 from .version import VERSIONS, Version
 
 if TYPE_CHECKING:
-    from ..wire import Frame
+    from ..wire.framing import Frame
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What settings and version come down to on the wire, computed once when they are configured."""
+    """What settings and version come down to on the wire, computed once when configured.
+
+    ``extra``: our sub and location ids for each header. ``stamp`` and ``seconds`` write and read
+    52; ``latency_ns`` is how far it may be off, 0 for any. Not part of the digest: the settings
+    are.
+    """
 
     version: Version
     begin_string: bytes
     sender: bytes
     target: bytes
     extra: tuple[tuple[int, bytes], ...]
-    digits: int
+    latency_ns: int
+    keys_max: int
+    reservation_block: int
+    stamp: Stamper
+    seconds: SecondReader
 
 
 class State(msgspec.Struct):
@@ -99,5 +110,9 @@ def names_of(settings: SessionSettings) -> Names:
         sender=session.sender.encode("latin-1"),
         target=session.target.encode("latin-1"),
         extra=tuple((tag, value.encode("latin-1")) for tag, value in extra if value),
-        digits=version.timestamp_digits if digits is None else digits,
+        latency_ns=settings.check_latency_s * 1_000_000_000,
+        keys_max=settings.keys_max,
+        reservation_block=settings.reservation_block,
+        stamp=Stamper(version.timestamp_digits if digits is None else digits),
+        seconds=SecondReader(),
     )

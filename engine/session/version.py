@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..wire.values import Precision
+
 
 class Version(msgspec.Struct, frozen=True):
     """One version.
@@ -20,7 +22,7 @@ class Version(msgspec.Struct, frozen=True):
     """
 
     begin_string: str
-    timestamp_digits: int
+    timestamp_digits: Precision
     infinity_out: bytes
     infinity_in: tuple[int, ...]
     reset_flag: bool
