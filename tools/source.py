@@ -13,29 +13,27 @@ from typing import Any
 
 from ..engine.errors import UnknownSession
 from ..journal.disk import Disk, RealDisk
-from ..journal.errors import FormatUnknown, Missing
+from ..journal.manifest import load
 from ..journal.position import Position
 from ..journal.reader import Reader, decode_roster
 from ..journal.record import Direction, Kind, Record
 from .render.frames import message_type
 from .render.records import frame_of
 
-NO_JOURNAL_HINT = "a journal is the folder that holds journal.json and segments"
-
 
 class Source:
     """One journal, opened for reading."""
 
     def __init__(self, root: str, disk: Disk | None = None) -> None:
-        """``root`` is the journal's folder. ``FormatUnknown`` if there is no journal in it."""
+        """``root`` is the journal's folder. ``Missing``, ``FormatUnknown``, ``NoPermission``."""
         self.root = root
         self.disk = disk or RealDisk()
+        self.manifest = load(self.disk, root)
         self.reader = Reader(self.disk, root)
-        _require_journal(self.disk, root)
         self.roster = self.reader.roster()
 
     def session(self, name: str) -> int:
-        """The number of a session by number, by its canonical name or by a part that fits one only."""
+        """Its number, by number, by canonical name, or by a part of a name that fits one only."""
         if name.isdecimal() and int(name) in self.roster:
             return int(name)
         exact = [number for number, text in self.roster.items() if text == name]
@@ -47,7 +45,7 @@ class Source:
         raise UnknownSession(f"{what} {name!r}", where=self.root, hint=f"sessions: {names}")
 
     def records(self, wanted: Selection) -> Iterator[Record]:
-        """The wanted records in order. The roster is kept as of the record that was yielded last."""
+        """The wanted records in order; the roster is as of the record that was yielded last."""
         count = 0
         start, stop_event = self._bounds(wanted)
         for record in within(self.reader.records(start, stop_event=stop_event), wanted):
@@ -117,13 +115,3 @@ def within(records: Iterable[Record], wanted: Selection) -> Iterator[Record]:
 def direction(name: str | None) -> int:
     """``in`` or ``out`` as a direction; None is 0, both."""
     return Direction[name.upper()] if name else 0
-
-
-def _require_journal(disk: Disk, root: str) -> None:
-    if disk.exists(f"{root}/journal.json") or disk.exists(f"{root}/segments"):
-        return
-    try:
-        disk.listdir(root)  # says what is wrong with the folder itself: missing, or not allowed
-    except Missing:
-        raise FormatUnknown("there is no such folder", where=root, hint=NO_JOURNAL_HINT) from None
-    raise FormatUnknown("no journal in this folder", where=root, hint=NO_JOURNAL_HINT)

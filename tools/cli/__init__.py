@@ -1,4 +1,4 @@
-"""The command line: one file a verb, loaded only when it is asked for. ``main`` is the entry point."""
+"""The command line: one file a verb, loaded when it is asked for. ``main`` is the entry point."""
 
 from .main import main
 

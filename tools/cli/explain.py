@@ -1,4 +1,4 @@
-"""``durafix explain CODE``: what a finding, an error or an exit code means and what to do about it."""
+"""``durafix explain CODE``: what a finding, an error or an exit code means, and what to do."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ NEW, TRADE = "0", "F"
 
 
 class Problem(NamedTuple):
-    """One thing that must not be: a stable code, the id or number that it is about, and a sentence."""
+    """One thing that must not be: a stable code, the id or number it is about, a sentence."""
 
     code: str
     subject: str

@@ -1,6 +1,6 @@
 """Frames as a person may see them: secrets masked, the delimiter readable, control bytes harmless.
 
-Owns the list of secret fields and the only way from stored bytes to output. It knows tag=value and
+Owns the only way from stored bytes to output. It knows tag=value and
 data fields with a length, no more: a garbled frame is shown as well as it can be. It must not know
 where the bytes came from.
 
@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...engine.session.secrets import ALWAYS, RAW_DATA, RAW_DATA_TYPES
 from ...engine.wire.datafields import DATA_OF_LENGTH
 
 SOH = b"\x01"
 MASK = b"***"
-SECRET_TAGS = frozenset({b"554", b"925", b"1402", b"1404"})
-"""Password, NewPassword, EncryptedPassword, EncryptedNewPassword."""
-SECRET_IN_LOGIN = b"96"
-"""RawData carries the password in a Logon (A) and a UserRequest (BE), and market text elsewhere."""
-LOGIN_TYPES = frozenset({b"A", b"BE"})
+SECRET_TAGS = frozenset(b"%d" % tag for tag in ALWAYS)
+"""The session core masks what comes in before it is journaled; a Logon that we sent is as it left.
+"""
+SECRET_IN_LOGIN = b"%d" % RAW_DATA
 _PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {1: "|", 9: "\\t", 10: "\\n"}
 
 
@@ -68,7 +68,7 @@ def message_type(frame: bytes) -> str:
 
 def masked(frame: bytes) -> bytes:
     """The frame with each secret value replaced by ``***``; the same object when there is none."""
-    login = message_type(frame).encode("latin-1") in LOGIN_TYPES
+    login = message_type(frame).encode("latin-1") in RAW_DATA_TYPES
     wanted = SECRET_TAGS | {SECRET_IN_LOGIN} if login else SECRET_TAGS
     if not any(tag + b"=" in frame for tag in wanted):
         return frame
@@ -80,5 +80,5 @@ def masked(frame: bytes) -> bytes:
 
 
 def readable(data: bytes) -> str:
-    """Bytes as one line: SOH as ``|``, other control bytes escaped, so that no terminal obeys them."""
+    """Bytes as one line: SOH as ``|``, other control bytes escaped: no terminal obeys them."""
     return data.decode("utf-8", "backslashreplace").translate(_PRINTABLE)
