@@ -10,7 +10,7 @@ it ends without an error only at the live end. Every other end is an exception t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -80,7 +80,7 @@ class Reader:
 
     def records(
         self, start: Position | None = None, *, stop_event: int | None = None
-    ) -> Iterator[Record]:
+    ) -> Generator[Record]:
         """Every record from ``start`` on (the position of a record; None: the first there is), PAD,
         MARK, SEAL and roster copies included, up to event ``stop_event`` or the live end.
 
@@ -91,7 +91,7 @@ class Reader:
 
     def steps(
         self, start: Position | None = None, *, stop_event: int | None = None
-    ) -> Iterator[list[Record]]:
+    ) -> Generator[list[Record]]:
         """Whole steps of numbered records; a step still unfinished at the live end is left out.
 
         ``start`` is the position of a step's first record; the last step is the last one that ends
@@ -150,12 +150,14 @@ class Reader:
         what = f"the record does not verify ({chunk.stop.name})"
         raise Corrupt(what, where=where, hint="run: durafix verify")
 
-    def seek_event(self, event: int) -> Position:
+    def seek_event(self, event: int, start: Position | None = None) -> Position:
         """Where event ``event`` is. Looks at few headers, then scans one segment (of at most its
-        size). ``NoSuchRecord`` if it was pruned or is not written yet."""
-        segment = self._segment_of(event)
-        if segment:
-            for chunk, row in self._rows(Position(segment, FIRST_RECORD), event):
+        size), or from ``start`` on, a record at or before it (``Index`` knows one that is near).
+        ``NoSuchRecord`` if it was pruned or is not written yet."""
+        if start is None and (segment := self._segment_of(event)):
+            start = Position(segment, FIRST_RECORD)
+        if start is not None:
+            for chunk, row in self._rows(start, event):
                 if row[1] == event and takes_number(row[5], row[7]):
                     return Position(chunk.segment, chunk.base + row[0])
         raise NoSuchRecord(f"there is no event {event}", where=self._root)

@@ -58,6 +58,7 @@ class Scanner:
     """A place in a segment and what lies behind it. Not for more than one thread at a time."""
 
     __slots__ = (
+        "_before",
         "_file",
         "_salt",
         "_window",
@@ -73,6 +74,7 @@ class Scanner:
         self._file = file
         self._salt = salt
         self._window = WINDOW_BYTES_MIN
+        self._before = (previous_crc, last_event)
         self.segment = segment
         self.offset = offset
         """File offset of the next record."""
@@ -124,8 +126,18 @@ class Scanner:
             window = min(8 * window, _RECORD_BYTES_MAX)  # one record larger than the window
         more = code == Stop.LIMIT or (full and code in (Stop.END, Stop.SHORT))
         self._window = min(4 * self._window, WINDOW_BYTES_MAX) if more else WINDOW_BYTES_MIN
+        self._before = (self.previous_crc, self.last_event)
         if rows:
             self.offset = base + at
             self.previous_crc = rows[-1][9]
             self.last_event = rows[-1][1]
         return Chunk(self.segment, base, data, rows, base + at, None if more else Stop(code))
+
+    def unread(self, chunk: Chunk, index: int) -> None:
+        """Go back to row ``index`` of the last chunk: it will be read again, not remembered, since
+        what is not covered yet may still be written again in another form."""
+        previous = chunk.rows[index - 1] if index else None
+        self.previous_crc, self.last_event = (
+            (previous[9], previous[1]) if previous else self._before
+        )
+        self.offset = chunk.base + chunk.rows[index][0]

@@ -122,6 +122,12 @@ class Walker:
                 return None
             suspect = chunk.next
 
+    def unread(self, chunk: Chunk, index: int) -> None:
+        """Go back to row ``index`` of the chunk that was read last; it will be read again."""
+        assert self._scanner is not None
+        self._scanner.unread(chunk, index)
+        self._sealed = False
+
     def close(self) -> None:
         """Give the file back. Closing twice is allowed."""
         file, self._file = self._file, None
