@@ -91,12 +91,14 @@ CODES: dict[str, tuple[Severity, str]] = {
     # Numbers
     "number-reused": (_DAMAGE, "two original frames of an epoch carry the same MsgSeqNum"),
     "number-jumped": (_DAMAGE, "inbound numbers skip ahead without an event that says why"),
+    "number-lost": (_DAMAGE, "these numbers of a session were in a damaged place"),
     "epoch-order": (_DAMAGE, "an epoch does not follow the one before it"),
     "session-unknown": (_DAMAGE, "an event names a session that the roster does not know"),
     # Witnesses and the index
     "tail-damaged": (_DAMAGE, "a slot of the tail file is damaged; the other one serves"),
     "tail-missing": (_NOTE, "the tail file is missing; it is written anew by the next writer"),
     "tail-foreign": (_DAMAGE, "the tail file belongs to another journal"),
+    "witness-differs": (_DAMAGE, "a witness names another record in this place"),
     "index-missing": (_NOTE, "there is no index; it is rebuilt at the next start"),
     "index-damaged": (_DAMAGE, "the index cannot be read; it is rebuilt from the journal"),
     "index-behind": (

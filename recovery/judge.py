@@ -17,7 +17,7 @@ from ..journal._core import find_header, unpack_header
 from ..journal.disk import File
 from ..journal.record import DEPTH_UNKNOWN, HEADER_BYTES, Header, Kind, padded, takes_number
 from . import table
-from .scan import BLOCK_BYTES, CHUNK_BYTES, Walk, read_readable
+from .scan import BLOCK_BYTES, CHUNK_BYTES, Batch, Walk, read_readable
 
 _ZEROS = bytes(CHUNK_BYTES)
 
@@ -162,7 +162,7 @@ def judge(walk: Walk, *, witness: int, blind: bool, last: bool) -> Judgement:
     behind = look_behind(walk)
     expected = walk.cut_event + 1
     sealed = walk.seal is not None
-    durable = max(witness, behind.durable, walk.event if sealed else 0)
+    durable = max(witness, walk.proven, behind.durable, walk.event if sealed else 0)
     facts = table.Facts(
         continues=behind.continues is not None and walk.cut_offset == walk.offset,
         proven=expected <= durable,
@@ -173,3 +173,13 @@ def judge(walk: Walk, *, witness: int, blind: bool, last: bool) -> Judgement:
         blind=blind,
     )
     return Judgement(table.decide(facts), facts, expected, durable, behind)
+
+
+def follow(walk: Walk) -> Iterator[Batch]:
+    """All batches of a walk, on over places that held no event (row 1), up to any other end."""
+    while True:
+        yield from walk
+        continues = look_behind(walk).continues
+        if continues is None or walk.cut_offset != walk.offset:
+            return
+        walk.skip(*continues)

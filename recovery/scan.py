@@ -18,6 +18,7 @@ from ..journal._core import MerkleTree, scan, unpack_header
 from ..journal.disk import File
 from ..journal.errors import IoFailed
 from ..journal.record import (
+    DEPTH_UNKNOWN,
     HEADER_BYTES,
     Flag,
     Header,
@@ -34,8 +35,7 @@ ROWS_MAX = 8192
 """Rows of one batch: bounds the memory of rows over tiny records."""
 BLOCK_BYTES = 4096
 """Grain at which an unreadable place is narrowed down."""
-_HEADER_GOOD = frozenset({Stop.PAYLOAD_CRC, Stop.ALIGNMENT})
-_OFFSET, _EVENT, _KIND, _FLAGS, _HEADER_CRC = 0, 1, 5, 7, 9
+_EVENT, _KIND, _FLAGS, _DEPTH, _HEADER_CRC = 1, 5, 7, 8, 9
 
 
 class Batch(NamedTuple):
@@ -48,11 +48,13 @@ class Batch(NamedTuple):
     rows: list[Row]
     end: int
 
+    def behind(self, index: int) -> int:
+        """Where row ``index`` ends, counted from ``base``."""
+        return self.rows[index + 1][0] if index + 1 < len(self.rows) else self.end
+
     def raw(self, index: int) -> memoryview:
         """The whole bytes of row ``index``, header and alignment bytes included."""
-        rows = self.rows
-        end = rows[index + 1][0] if index + 1 < len(rows) else self.end
-        return memoryview(self.data)[rows[index][0] : end]
+        return memoryview(self.data)[self.rows[index][0] : self.behind(index)]
 
 
 def read_readable(
@@ -101,6 +103,7 @@ class Walk:
         assert pages.header is not None
         self.file = file
         self.segment = segment
+        self.pages = pages
         self.header: SegmentHeader = pages.header
         self.size = size
         self.direct = direct
@@ -122,14 +125,18 @@ class Walk:
         self.first_event = 0
         self.first_utc_ns = 0
         self.cut_utc_ns = 0
+        self.proven = 0
+        """The highest event that the records themselves prove durable."""
         self.last_kind = 0
         """Kind of the last event up to ``offset``; 0 if there is none."""
         self.step_split = 0
         """Offset of the first unnumbered record inside a step; 0 if there is none."""
+        self.alignment: list[int] = []
+        """Offsets of records whose alignment bytes are not zero."""
         self.stop: int = Stop.END
         self.unreadable = False
         self.seal: bytes | None = None
-        """Payload of the SEAL."""
+        """The whole SEAL record, header and alignment bytes included."""
         self.seal_offset = 0
 
     def __iter__(self) -> Iterator[Batch]:
@@ -148,18 +155,29 @@ class Walk:
             if self.seal is not None:
                 return
             more = len(data) == asked and base + asked < self.size
+            if stop == Stop.ALIGNMENT:
+                yield self._take(self._despite_alignment(base, data, at))
+                continue
             if stop in (Stop.END, Stop.SHORT) and more:
                 want = max(CHUNK_BYTES, _bytes_wanted(data, at) if at == 0 else 0)
                 continue
             self.stop, self.unreadable = stop, refused and stop in (Stop.END, Stop.SHORT)
             return
 
+    def _despite_alignment(self, base: int, data: bytes, at: int) -> Batch:
+        """The record at ``at``, which is good but for its alignment bytes: no event is lost."""
+        header = unpack_header(data, at)
+        self.alignment.append(base + at)
+        payload = data[at + HEADER_BYTES : at + HEADER_BYTES + header.payload_bytes]
+        row: Row = (at, *header[5:13], header.header_crc, payload)  # type: ignore[assignment]
+        return Batch(base, data, [row], at + padded(header.payload_bytes))
+
     def _take(self, batch: Batch) -> Batch:
         for index, row in enumerate(batch.rows):
             if row[_KIND] == Kind.SEAL:  # nothing belongs behind a seal
                 end = row[0] + len(batch.raw(index))
                 batch = Batch(batch.base, batch.data, batch.rows[: index + 1], end)
-                self.seal, self.seal_offset = row[10], batch.base + row[0]
+                self.seal, self.seal_offset = bytes(batch.raw(index)), batch.base + row[0]
                 break
         self._follow(batch)
         if self.tree is not None:
@@ -183,22 +201,27 @@ class Walk:
             elif step_open and not self.step_split:
                 self.step_split = base + row[0]
             if not step_open and kind != Kind.SEAL:
-                self.cut_offset = base + (
-                    rows[index + 1][0] if index + 1 < len(rows) else batch.end
-                )
+                self.cut_offset = base + batch.behind(index)
                 self.cut_event = row[_EVENT]
                 self.cut_prev_crc = row[_HEADER_CRC]
                 self.cut_records = self.records + index + 1
                 if numbered:
                     self.cut_utc_ns = row[2]
         self.records += len(rows)
+        last = rows[-1]
+        if last[_DEPTH] != DEPTH_UNKNOWN:
+            self.proven = max(self.proven, last[_EVENT] - last[_DEPTH])
         self.offset = base + batch.end
         self.event = rows[-1][_EVENT]
         self.prev_crc = rows[-1][_HEADER_CRC]
 
+    def again(self, file: File, *, size: int, merkle: bool = False) -> Walk:
+        """A new walk over the first ``size`` bytes of the same segment, read the same way."""
+        return Walk(file, self.segment, self.pages, size=size, merkle=merkle, direct=self.direct)
+
     def header_here(self) -> Header | None:
         """The header at the bad place, if it is whole and valid though the record is not."""
-        if self.stop not in _HEADER_GOOD and self.stop != Stop.SHORT:
+        if self.stop not in (Stop.PAYLOAD_CRC, Stop.SHORT):
             return None
         data, _ = read_readable(self.file, self.offset, HEADER_BYTES, direct=self.direct)
         return unpack_header(data, 0) if len(data) == HEADER_BYTES else None
