@@ -145,12 +145,17 @@ class Packer:
         for draft in drafts:
             assert takes_number(draft[0], draft[2]), "a step holds events only"
             _check_size(draft[5])
-        last = len(drafts) - 1
+        last, crc, records = len(drafts) - 1, self.prev_header_crc, []
         for i, (kind, direction, flags, session, seq, payload) in enumerate(drafts):
             number = first_number + i
             depth = min(number - durable, DEPTH_UNKNOWN - 1)
             flags = flags | Flag.LAST if i == last else flags & ~Flag.LAST
-            self._pack(number, utc_ns, depth, kind, direction, flags, session, seq, payload)
+            record, crc = self._lay(
+                crc, number, utc_ns, depth, kind, direction, flags, session, seq, payload
+            )
+            records.append((record, crc, kind))
+        for record, crc, kind in records:  # a step is packed whole or not at all
+            self._append(record, crc, kind)
 
     def single(
         self,
@@ -172,7 +177,19 @@ class Packer:
         _check_size(payload)
         if takes_number(kind, flags):
             flags |= Flag.LAST
-        self._pack(number, utc_ns, depth, kind, direction, flags, session, seq, payload)
+        record, crc = self._lay(
+            self.prev_header_crc,
+            number,
+            utc_ns,
+            depth,
+            kind,
+            direction,
+            flags,
+            session,
+            seq,
+            payload,
+        )
+        self._append(record, crc, kind)
 
     def pad(self, number: int, utc_ns: int, durable: int, boundary: int) -> None:
         """Fill up to the next multiple of ``boundary`` in the file with one PAD record; nothing if
@@ -189,10 +206,11 @@ class Packer:
             rest += boundary
         assert number >= durable
         depth = min(number - durable, DEPTH_UNKNOWN - 1)
-        self._pack(number, utc_ns, depth, Kind.PAD, 0, 0, 0, 0, bytes(rest - HEADER_BYTES))
+        self.single(number, utc_ns, depth, Kind.PAD, 0, 0, 0, 0, bytes(rest - HEADER_BYTES))
 
-    def _pack(
+    def _lay(
         self,
+        previous_crc: int,
         number: int,
         utc_ns: int,
         depth: int,
@@ -202,7 +220,8 @@ class Packer:
         session: int,
         seq: int,
         payload: bytes,
-    ) -> None:
+    ) -> tuple[bytes, int]:
+        """One record behind another, and its header crc."""
         assert 0 <= number <= NUMBER_MAX and 0 <= utc_ns <= NUMBER_MAX and 0 <= seq <= NUMBER_MAX
         assert kind > 0
         rest = _REST.pack(
@@ -217,15 +236,16 @@ class Packer:
             direction,
             flags,
             depth,
-            self.prev_header_crc,
+            previous_crc,
         )
-        header_crc = mask(crc32c(rest, self._salt_crc))
-        record = b"".join(
-            (_MAGIC, _CRC.pack(header_crc), rest, payload, bytes(-len(payload) % ALIGN_BYTES))
-        )
+        crc = mask(crc32c(rest, self._salt_crc))
+        alignment = bytes(-len(payload) % ALIGN_BYTES)
+        return b"".join((_MAGIC, _CRC.pack(crc), rest, payload, alignment)), crc
+
+    def _append(self, record: bytes, crc: int, kind: int) -> None:
         self._out += record
         self.offset += len(record)
-        self.prev_header_crc = header_crc
+        self.prev_header_crc = crc
         self.records += 1
         if kind != Kind.SEAL:
             self.tree.add(record)

@@ -34,6 +34,6 @@ class Position(NamedTuple):
     def parse(cls, text: str) -> Position:
         """The inverse of ``str``; ``ValueError`` if the text is not ``SEGMENT:OFFSET``."""
         segment, colon, offset = text.partition(":")
-        if not colon or not segment.isdecimal() or not offset.isdecimal():
+        if not text.isascii() or not colon or not segment.isdecimal() or not offset.isdecimal():
             raise ValueError(f"not a position (SEGMENT:OFFSET): {text!r}")
         return cls(int(segment), int(offset))
