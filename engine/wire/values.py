@@ -147,7 +147,7 @@ class Stamper:
     def __init__(self, precision: Precision = 3) -> None:
         self._divisor = _divisor(precision)
         self._form = b"%%b.%%0%dd" % precision if precision else b"%b"
-        self._second = _SECOND_MIN - 1
+        self._second: int | None = None
         self._head = b""
 
     def __call__(self, ns: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,12 +33,12 @@ from .samples import (
 )
 
 
-def shape(out: list[object]) -> list[object]:
+def shape(out: list[Any]) -> list[Any]:
     """What does not depend on the split: the messages and why the rest was dropped."""
-    return [item.reason if isinstance(item, Garbled) else item.raw for item in out]  # type: ignore[attr-defined]
+    return [item.reason if isinstance(item, Garbled) else item.raw for item in out]
 
 
-def drip(codec: ModuleType, data: bytes, cuts: list[int]) -> tuple[list[object], object]:
+def drip(codec: ModuleType, data: bytes, cuts: list[int]) -> tuple[list[Any], Any]:
     """Everything that a Decoder gives for ``data`` in pieces, and the Decoder."""
     decoder = codec.Decoder()
     return [item for piece in pieces(data, cuts) for item in decoder.feed(piece)], decoder
@@ -357,9 +358,9 @@ def test_the_split_does_not_matter(codec: ModuleType, data: bytes, cuts: list[in
     whole, at_once = drip(codec, data, [])
     out, decoder = drip(codec, data, cuts)
     assert shape(out) == shape(whole)
-    assert decoder.bytes_dropped == at_once.bytes_dropped  # type: ignore[attr-defined]
-    frames = sum(len(item.raw) for item in out if not isinstance(item, Garbled))  # type: ignore[attr-defined]
-    assert frames + decoder.bytes_dropped + decoder.pending == len(data)  # type: ignore[attr-defined]
+    assert decoder.bytes_dropped == at_once.bytes_dropped
+    frames = sum(len(item.raw) for item in out if not isinstance(item, Garbled))
+    assert frames + decoder.bytes_dropped + decoder.pending == len(data)
 
 
 @settings(ON_BOTH, max_examples=100)
