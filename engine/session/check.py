@@ -46,7 +46,7 @@ class Violation(NamedTuple):
 
 
 class Validator(Protocol):
-    """The hook for dictionary validation; runs behind the BeginString check, ahead of all others."""
+    """The hook for dictionary validation; runs behind the BeginString check, ahead of the rest."""
 
     def __call__(self, frame: Frame) -> Violation | None:
         """The first violation of the frame, or None."""
@@ -123,7 +123,7 @@ def _repeated(frame: Frame) -> Fault:
 
 
 def number_of(frame: Frame, tag: int) -> int | None:
-    """Value of a numeric session field: -1 if it is no plain number, None if the field is absent."""
+    """Value of a numeric session field: -1 if it is no plain number, None if it is absent."""
     text = frame.get(tag)
     if text is None:
         return None

@@ -30,7 +30,7 @@ class AskAuthentication(msgspec.Struct, frozen=True):
 
 
 class FetchResend(msgspec.Struct, frozen=True):
-    """Look up what was sent under ``begin`` to ``end`` in ``epoch`` and answer with ``ResendRuns``."""
+    """Look up what was sent as ``begin`` to ``end`` in ``epoch``; answer with ``ResendRuns``."""
 
     begin: int
     end: int

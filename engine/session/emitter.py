@@ -11,7 +11,6 @@ numbers.
 from __future__ import annotations
 
 from ..wire.encode import encode
-from ..wire.framing import Frame
 from ..wire.tags import HEADER_TAGS
 from .effects import Alert, Close, Effect, LoggedOut, SendBytes
 from .events import EpochOpened, Event, LinkChanged, Out, Reserved, Superseded
@@ -102,7 +101,7 @@ class Emitter:
             self.emit(Superseded(events, tuple(seqs), cause))
 
     def close(self, reason: str, *, drain: bool = False, was_on: bool | None = None) -> None:
-        """Close the link; the session is free from here on. ``was_on`` if logon ended before this."""
+        """Close the link; the session is free from here on. ``was_on``: logon ended before."""
         state = self.state
         if was_on is None:
             was_on = state.logon in LOGGED_ON or state.logon == "leaving"
@@ -112,7 +111,7 @@ class Emitter:
         self.effects.append(Close(reason, drain))
 
     def link_ended(self, reason: str, was_on: bool) -> None:
-        """What follows the end of a connection: the callback, and the reset that settings ask for."""
+        """What follows the end of a connection: the callback, and a reset if configured."""
         if was_on:
             self.effects.append(LoggedOut(reason))
             if self.settings.reset_on_disconnect:
@@ -159,11 +158,3 @@ def split_header(fields: Fields) -> tuple[Fields, Fields]:
     """(header fields, body fields) of what a caller wants to send, each in the order given."""
     head = [field for field in fields if field[0] in HEADER_TAGS]
     return head, [field for field in fields if field[0] not in HEADER_TAGS]
-
-
-def number_of(frame: Frame, tag: int) -> int | None:
-    """Value of a numeric session field: -1 if it is no plain number, None if the field is absent."""
-    text = frame.get(tag)
-    if text is None:
-        return None
-    return int(text) if text.isdigit() and len(text) <= 18 else -1

@@ -155,7 +155,7 @@ class Dequeued(StateEvent, frozen=True, tag="dequeued"):
 
 
 class Superseded(StateEvent, frozen=True, tag="superseded"):
-    """Queued frames were dropped: a GapFill or a Reset jumped over them, or the queue had no room."""
+    """Queued frames were dropped: a GapFill or Reset jumped over them, or there was no room."""
 
     events: tuple[int, ...]
     seqs: tuple[int, ...]
@@ -171,7 +171,7 @@ class ResendAsked(StateEvent, frozen=True, tag="resend-asked"):
 
 
 class Resent(StateEvent, frozen=True, tag="resent"):
-    """One batch of an answer: ``runs`` of ``begin`` to ``end`` went out with 52 = ``sending_time``."""
+    """One batch of an answer: ``runs`` of ``begin`` to ``end`` went out with this 52."""
 
     begin: int
     end: int
@@ -193,7 +193,7 @@ class OperatorSet(StateEvent, frozen=True, tag="numbers-set"):
 
 
 class Noted(StateEvent, frozen=True, tag="noted"):
-    """Protocol evidence that a person may need later. ``value`` is the number it is about, if any."""
+    """Protocol evidence that a person may need later; ``value`` is the number it is about."""
 
     code: str
     text: str

@@ -34,7 +34,7 @@ class Input(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Configure(Input, frozen=True, tag="configure"):
-    """These settings hold from now on. The first one opens epoch 1. Equal settings yield nothing."""
+    """These settings hold from now on. The first opens epoch 1; equal ones yield nothing."""
 
     settings: SessionSettings
 

@@ -30,6 +30,9 @@ from .emitter import Emitter, Fields
 from .events import GapChanged, LinkChanged, LogonChanged
 from .inputs import Authenticated
 
+HEART_BT_INT_MAX_S = 86_400
+"""A longer interval is no heartbeat; 0 turns them off."""
+
 
 def connected(step: Emitter, peer: str) -> None:
     """The link is up. An initiator sends its Logon; an acceptor waits for one."""
@@ -85,8 +88,9 @@ def _unusable(step: Emitter, a: Arrival) -> str:
     """Why a Logon cannot be taken whoever sent it, or ""."""
     if (a.frame.get(98) or b"0") != b"0":
         return "EncryptMethod is not 0"
-    if (number_of(a.frame, 108) or 0) < 0 or 108 not in a.frame:
-        return "HeartBtInt missing or no number"
+    heart_bt_int_s = number_of(a.frame, 108)
+    if heart_bt_int_s is None or not 0 <= heart_bt_int_s <= HEART_BT_INT_MAX_S:
+        return "HeartBtInt missing or out of range"
     if step.names.version.appl_ver and not a.frame.get(1137):
         return "DefaultApplVerID missing"
     return ""
@@ -235,8 +239,14 @@ def ask_reset(step: Emitter, cause: str) -> None:
     step.emit(LogonChanged("reset-asked", "probing", cause))
 
 
-def send_reset(step: Emitter) -> None:
-    """The Heartbeat to our TestRequest came: open the epoch and send the Logon with 141=Y."""
+def probe_answered(step: Emitter) -> None:
+    """The Heartbeat to our TestRequest came: open the epoch and send the Logon with 141=Y.
+
+    Frames still behind a gap would be lost with the epoch, so then the peer is asked once more.
+    """
+    if step.state.queue:
+        step.write(TEST_REQUEST, [(112, RESET_ID)])
+        return
     step.open_epoch(1, 1, "reset inside the session")
     _write_logon(step, step.state.heart_bt_int_s, reset=True)
     step.emit(LogonChanged("probe-answered", "resetting", "Heartbeat to our TestRequest"))

@@ -1,48 +1,36 @@
-"""A frame came in: judge it, move the expected number, answer, deliver.
+"""A frame came in: judge it, and answer, deliver, hold or refuse it.
 
-Owns the order of judgement inside a session: faults, then the number (too high, too low, in
-sequence), then the message type. Logons are taken by logon.py. A frame is judged once, now or
-later: a fresh one becomes an ``In``, one that was queued behind a gap or held during authentication
-becomes a ``Dequeued``; ``Arrival.record`` hides that.
+Owns the order of judgement inside a session: faults, Logon, a reset on its way, then the number
+(sequence.py). A frame is judged once, now or later: a fresh one becomes an ``In``, one that was
+queued behind a gap or held during authentication becomes a ``Dequeued``; ``Arrival.record`` hides
+that.
 
-Invariant (session rule 1): the expected number moves only by the message that carries it, by a
-GapFill, or by a Reset.
+The usual case, an application message with the expected number and nothing else going on, is
+decided at the top of ``received``; all others take the long way, which gives the same events for
+it.
 """
 
 from __future__ import annotations
 
 from ..wire.framing import Frame
-from . import logon
+from . import logon, sequence
 from .answer import (
     HEARTBEAT,
     LOGON,
     LOGOUT,
     REJECT,
-    RESEND_REQUEST,
-    RESET_ID,
     SEQUENCE_RESET,
     SESSION_TYPES,
     TEST_REQUEST,
-    answer_resend_request,
-    ask_again,
     logout,
     note_evidence,
     reject,
 )
 from .arrival import CONSUMED, COPY, DELIVER, QUEUED, Arrival
-from .check import (
-    MISSING,
-    OUT_OF_RANGE,
-    SENDING_TIME,
-    Fault,
-    Validator,
-    fault_of,
-    number_fault,
-    number_of,
-)
+from .check import Fault, Validator, fault_of, number_of
 from .effects import Deliver
 from .emitter import Emitter
-from .events import GapChanged, In, InboundMoved, LivenessChanged, Noted, Superseded
+from .events import In, LivenessChanged, Noted
 from .inputs import Authenticated, Received
 from .secrets import secret_tags
 from .table import LOGGED_ON
@@ -84,7 +72,7 @@ def received(step: Emitter, inp: Received, validator: Validator | None) -> None:
         return
     arrival = Arrival(frame, seq, msg_type, stored=inp.stored)
     judge(step, arrival, fault)
-    settle(step)
+    sequence.settle(step)
     if state.link == "up" and 369 in frame:
         _check_processed(step, frame)
 
@@ -103,7 +91,7 @@ def authenticated(step: Emitter, inp: Authenticated, validator: Validator | None
         assert state.names is not None
         fault = fault_of(frame, state.names, step.settings, step.at.utc_ns, validator)
         judge(step, arrival, fault)
-    settle(step)
+    sequence.settle(step)
 
 
 def _hold(step: Emitter, a: Arrival) -> None:
@@ -127,13 +115,13 @@ def judge(step: Emitter, a: Arrival, fault: Fault | None) -> None:
     elif state.logon == "resetting":
         _in_flight(step, a)
     elif a.msg_type == SEQUENCE_RESET and a.frame.get(123) != b"Y":
-        _reset(step, a)
+        sequence.reset(step, a)
     elif a.seq > state.next_in:
-        _too_high(step, a)
+        sequence.too_high(step, a)
     elif a.seq < state.next_in:
-        _too_low(step, a)
+        sequence.too_low(step, a)
     else:
-        _in_sequence(step, a)
+        sequence.in_sequence(step, a)
 
 
 def _consumed(step: Emitter, a: Arrival) -> int:
@@ -152,6 +140,9 @@ def _faulty(step: Emitter, a: Arrival, fault: Fault) -> None:
         step.close(fault.text, drain=True)
     elif fault.answer == "logout":
         logout(step, fault.text, fault.text)
+    elif a.msg_type == REJECT and fault.answer == "reject":
+        # Two engines that reject each other's Rejects would never end.
+        step.emit(Noted("faulty-reject", f"reason {fault.reason}, tag {fault.tag}", max(a.seq, 0)))
     else:
         reject(step, a.frame, fault)
         if fault.answer == "reject-logout":
@@ -170,150 +161,7 @@ def _in_flight(step: Emitter, a: Arrival) -> None:
     if application:
         step.effect(Deliver(number, a.seq, a.frame))
     elif a.msg_type == TEST_REQUEST:
-        step.write(HEARTBEAT, _test_id(a))
-
-
-def _too_high(step: Emitter, a: Arrival) -> None:
-    state = step.state
-    if a.msg_type == LOGOUT:
-        a.record(step, COPY)
-        logon.logout_received(step, a)
-        return
-    known = a.seq in state.queue
-    fits = len(a.frame.raw) + state.queue_bytes <= step.settings.queue_bytes_max
-    number = a.record(step, QUEUED if fits and not known else COPY)
-    if a.msg_type == RESEND_REQUEST and not known:
-        answer_resend_request(step, a.frame)
-    elif a.msg_type == REJECT and not known:
-        _alert_reject(step, a)
-    if state.gap == "none" and state.logon != "leaving":
-        ask_again(step, a.seq - 1, 1, f"expected {state.next_in}, received {a.seq}")
-    if not fits and not known:
-        step.emit(Superseded((number,), (a.seq,), "no room in the queue; it is asked for again"))
-        step.alert("queue-full", f"{state.queue_bytes} bytes wait behind {state.next_in}")
-
-
-def _too_low(step: Emitter, a: Arrival) -> None:
-    a.record(step, COPY)
-    if a.frame.get(43) == b"Y":
-        _duplicate(step, a)
-    elif a.msg_type == LOGOUT:
-        logon.logout_received(step, a)
-    elif a.msg_type == RESEND_REQUEST:
-        answer_resend_request(step, a.frame)
-    elif a.msg_type == REJECT:
-        _alert_reject(step, a)
-    else:
-        logon.too_low(step, a.seq)
-
-
-def _duplicate(step: Emitter, a: Arrival) -> None:
-    """A copy with 43=Y of what we have: ignored, but its 122 must be there and not behind its 52."""
-    if a.msg_type == SEQUENCE_RESET:
-        return
-    original = a.frame.get(122)
-    if not original:
-        reject(step, a.frame, Fault("reject", MISSING, 122))
-        return
-    seconds = step.names.seconds
-    try:
-        late = seconds(original) > seconds(a.frame[52])
-    except ValueError:
-        reject(step, a.frame, Fault("reject", 6, 122))
-        return
-    if late:
-        reject(step, a.frame, Fault("reject", SENDING_TIME))
-        logout(step, "", f"rejected {a.seq}: OrigSendingTime behind SendingTime")
-
-
-def _reset(step: Emitter, a: Arrival) -> None:
-    """SequenceReset-Reset: its own number means nothing, the new one may not be lower (rule 1)."""
-    a.record(step, COPY)
-    state = step.state
-    fault = number_fault(a.frame, 36)
-    to = number_of(a.frame, 36) or 0
-    if fault is None and to < state.next_in:
-        fault = Fault("reject", OUT_OF_RANGE)
-    if fault is not None:
-        reject(step, a.frame, fault)
-        return
-    step.supersede(list(state.queue), f"SequenceReset to {to}")
-    if to > state.next_in:
-        step.emit(InboundMoved(state.next_in, to, "SequenceReset"))
-
-
-def _in_sequence(step: Emitter, a: Arrival) -> None:
-    """The expected number: it moves, whatever the message is."""
-    if a.msg_type not in SESSION_TYPES:
-        number = a.record(step, CONSUMED | DELIVER)
-        step.effect(Deliver(number, a.seq, a.frame))
-        return
-    a.record(step, CONSUMED)
-    if a.msg_type == LOGOUT:
-        logon.logout_received(step, a)
-    elif a.msg_type == TEST_REQUEST:
-        _answer_test(step, a)
-    elif a.msg_type == HEARTBEAT:
-        if step.state.logon == "probing" and a.frame.get(112) == RESET_ID:
-            logon.send_reset(step)
-    elif a.msg_type == SEQUENCE_RESET:
-        _gap_fill(step, a)
-    elif a.queued:
-        pass  # Logon, ResendRequest and Reject were taken when they came
-    elif a.msg_type == RESEND_REQUEST:
-        answer_resend_request(step, a.frame)
-    elif a.msg_type == REJECT:
-        _alert_reject(step, a)
-
-
-def _test_id(a: Arrival) -> list[tuple[int, bytes]]:
-    value = a.frame.get(112)
-    return [(112, value)] if value else []
-
-
-def _answer_test(step: Emitter, a: Arrival) -> None:
-    value = a.frame.get(112)
-    if value:
-        step.write(HEARTBEAT, [(112, value)])
-    else:
-        reject(step, a.frame, Fault("reject", MISSING if value is None else 4, 112))
-
-
-def _gap_fill(step: Emitter, a: Arrival) -> None:
-    """GapFill with the expected number: queued frames that it jumps over are dropped (rule 2)."""
-    state = step.state
-    fault = number_fault(a.frame, 36)
-    to = number_of(a.frame, 36) or 0
-    if fault is None and to <= a.seq:
-        fault = Fault("reject", OUT_OF_RANGE, 36)
-    if fault is not None:
-        reject(step, a.frame, fault)
-        return
-    jumped = sorted(seq for seq in state.queue if seq < to)
-    step.supersede(jumped, f"GapFill from {a.seq} to {to}")
-    if to > state.next_in:
-        step.emit(InboundMoved(state.next_in, to, f"GapFill {a.seq}"))
-
-
-def settle(step: Emitter) -> None:
-    """Close the gap if it is filled, and take what is next in the queue."""
-    state = step.state
-    while state.link == "up":
-        if state.gap != "none" and state.next_in > state.gap_end:
-            step.emit(GapChanged("filled", "none", f"expecting {state.next_in}"))
-        entry = state.queue.get(state.next_in)
-        if entry is None:
-            return
-        source, frame = entry
-        kind = frame.msg_type
-        _in_sequence(step, Arrival(frame, state.next_in, kind, source, "gap filled", queued=True))
-
-
-def _alert_reject(step: Emitter, a: Arrival) -> None:
-    text = (a.frame.get(58) or b"").decode("utf-8", "replace")
-    about = (a.frame.get(45) or b"?").decode("ascii", "replace")
-    step.emit(Noted("peer-reject", text, number_of(a.frame, 45) or 0))
-    step.alert("peer-reject", f"the peer rejected our message {about}: {text}")
+        step.write(HEARTBEAT, sequence.test_id(a))
 
 
 def _check_processed(step: Emitter, frame: Frame) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """Why an input was not taken. ``event`` and ``seq`` name the first send, for "duplicate" only."""
+    """Why an input was not taken. ``event``, ``seq``: the first send, for "duplicate"."""
 
     code: str
     text: str

@@ -49,7 +49,7 @@ def step(
     at: i.At,
     validator: Validator | None = None,
 ) -> Outcome:
-    """Take one input. ``number`` is the event number that the first record of this step will get."""
+    """Take one input. ``number``: event number that the first record of this step will get."""
     kind = type(inp)
     if kind is i.Received:
         emitter = Emitter(state, number, at)

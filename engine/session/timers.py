@@ -28,8 +28,7 @@ UNFINISHED = {
 
 def next_deadline(state: State) -> int | None:
     """Monotonic ns at which a ``Tick`` is due, or None while no timer runs."""
-    due = deadlines(state)
-    return min(due.values()) if due else None
+    return min(deadlines(state).values(), default=None)
 
 
 def deadlines(state: State) -> dict[str, int]:
@@ -80,7 +79,7 @@ def tick(step: Emitter) -> None:
 
 
 def _gap_stalled(step: Emitter) -> None:
-    """Nothing moved since we asked: ask again, and in the end log out with the number we wait for."""
+    """Nothing moved since we asked: ask again, in the end log out with the missing number."""
     state = step.state
     if state.gap == "told":
         ask_again(step, state.gap_end, 1, "our 789 brought nothing")
