@@ -1,0 +1,438 @@
+"""The driver of one session: inputs go into the pure core, what comes out goes through the gate,
+effects are done here.
+
+    frames, verdicts, commands, ticks -> step -> gate .. covered -> act
+
+Owns one session's state, its connection, its timer and its handlers. It decides nothing about FIX:
+every answer is the core's. It does not journal by itself either: the gate does. All of it runs on
+the loop's thread, to completion, so a step and the append of its events are never interleaved with
+another's.
+
+Invariants: each input is stepped at the moment at which it is known, with one reading of the clock.
+All frames of one read are stepped before the first commit, and what they cause leaves in one write.
+An effect acts on the connection that the session had when the step was taken, never on a later one.
+Once the core closed a connection, nothing that still comes from it is an input.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import anyio
+
+from ..config import SessionConfig
+from ..observe import log
+from ..session import effects as fx
+from ..session import inputs as inp
+from ..session.identity import SessionId
+from ..session.records import drafts as drafts_of
+from ..session.state import State
+from ..session.step import Outcome, step
+from ..session.timers import next_deadline
+from ..wire import Frame, Garbled, Message, parse
+from .application import Application, Sent
+from .gate import Gate
+from .handlers import Handlers, Job
+from .resender import Resender
+from .runners import runner_for, runs_on_loop
+from .services import Services
+from .wire import Wire
+
+ADMIN = frozenset({b"0", b"1", b"2", b"3", b"4", b"5", b"A"})
+"""MsgTypes of the session layer."""
+
+
+class Link:
+    """The session's connection, with the frames that leave together at the end of the gate's round.
+
+    It outlives its turn as the session's link: until the wire is closed it hears what still comes.
+    """
+
+    __slots__ = ("_driver", "_ended", "_gate", "_parts", "logged_on", "over", "wire")
+
+    def __init__(
+        self, wire: Wire, driver: Driver, gate: Gate, ended: Callable[[], None] | None
+    ) -> None:
+        self.wire = wire
+        self.over = anyio.Event()
+        self.logged_on = False
+        self._driver = driver
+        self._gate = gate
+        self._ended = ended
+        self._parts: list[bytes] = []
+
+    def send(self, frame: bytes) -> None:
+        """Collect a frame."""
+        if not self._parts:
+            self._gate.collect(self)
+        self._parts.append(frame)
+
+    def flush(self) -> None:
+        """Write what was collected."""
+        parts = self._parts
+        if parts:
+            self.wire.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            parts.clear()
+
+    def received(self, items: Sequence[Frame | Garbled]) -> None:
+        """See ``wire.Receiver``."""
+        self._driver.received(self, items)
+
+    def writable(self) -> None:
+        """See ``wire.Receiver``."""
+        self._driver.writable()
+
+    def lost(self, cause: str) -> None:
+        """See ``wire.Receiver``."""
+        self._driver.lost(self, cause)
+        self.over.set()
+        if self._ended is not None:
+            self._ended()
+
+
+class SeenAdmin(NamedTuple):
+    """An effect of the house's own: show a session message of the peer to the application."""
+
+    frame: Frame
+
+
+class Driver:
+    """One session at work. ``handle`` is what the application sees of it."""
+
+    def __init__(
+        self, services: Services, config: SessionConfig, number: int, state: State
+    ) -> None:
+        self.config = config
+        self.id: SessionId = config.id
+        self.number = number
+        self.state = state
+        self.handle: Any = None
+        self.blocking: Any = None
+        self.link: Link | None = None
+        self.stopping = False
+        self._is_on = False
+        self._changed = anyio.Event()
+        self._services = services
+        self._clock = services.clock
+        self._gate = services.gate
+        self._counts = services.counters.counts
+        self._deadline_ns = 0
+        self._senders: deque[anyio.Event] = deque()
+        self._resender = Resender(services, self)
+        app = services.application
+        self._app = app
+        self._sees_admin = _overridden(app, "from_admin"), _overridden(app, "to_admin")
+        self._sees_app = _overridden(app, "to_app")
+        self._on_loop = {
+            name: runs_on_loop(getattr(app, name), getattr(Application, name))
+            for name in ("on_message", "on_logon", "on_logout")
+        }
+        runner = runner_for(services.host, services.spawn, self.id.text)
+        self.handlers = Handlers(
+            runner, self, services.host.after,
+            retries_max=config.handler_retries_max, retry_s=config.handler_retry_s,
+        )  # fmt: skip
+        self._acts: dict[type, Callable[[Any, Link | None], None]] = {
+            fx.SendBytes: self._send_bytes,
+            fx.Deliver: self._deliver,
+            fx.AskAuthentication: self._authenticate,
+            fx.FetchResend: self._resender.fetch,
+            fx.Resend: self._resender.resend,
+            fx.Close: self._close,
+            fx.LoggedOn: self._logged_on,
+            fx.LoggedOut: self._logged_out,
+            fx.Alert: self._alert,
+            SeenAdmin: self._seen_admin,
+        }
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def step(self, given: inp.Input, seen: Frame | None = None) -> Outcome:
+        """Take one step and queue its effects. The caller ends the batch with ``flush`` or
+        ``flush_soon``.
+
+        ``seen``: a frame to show to ``from_admin`` once this step is covered.
+        """
+        at = inp.At(self._clock.utc_ns(), self._clock.mono_ns())
+        gate = self._gate
+        outcome = step(self.state, given, gate.next_event, at)
+        if outcome.events or outcome.effects:
+            drafts = drafts_of(given, outcome, self.number, at) if outcome.events else ()
+            effects: Sequence[Any] = outcome.effects
+            if seen is not None:
+                effects = [SeenAdmin(seen), *effects]
+            gate.submit(drafts, effects, self._act, self.link, utc_ns=at.utc_ns, sync=outcome.sync)
+            if self.state.link == "down" and self.link is not None:
+                self.link = None  # the core closed it; its Close effect has it
+        return outcome
+
+    def command(self, given: inp.Input) -> Outcome:
+        """A step that is no part of a batch."""
+        outcome = self.step(given)
+        self._gate.flush_soon()
+        self.arm()
+        self.admit()
+        return outcome
+
+    def arm(self) -> None:
+        """Have ``_tick`` called at the core's next deadline. A later deadline than the armed one
+        needs no new timer.
+        """
+        due = next_deadline(self.state)
+        if due is not None and (not self._deadline_ns or due < self._deadline_ns):
+            self._deadline_ns = due
+            self._services.host.call_at(due, lambda: self._tick(due))
+
+    def _tick(self, armed: int) -> None:
+        if armed != self._deadline_ns:
+            return  # an earlier timer took over
+        self._deadline_ns = 0
+        due = next_deadline(self.state)
+        if due is not None and due <= self._clock.mono_ns():
+            self.step(inp.Tick())
+            self._gate.flush()
+        self.arm()
+
+    # -- the connection ----------------------------------------------------------------------------
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a connection may belong to this session now."""
+        return self.link is None and not self.stopping
+
+    def attach(self, wire: Wire, ended: Callable[[], None] | None = None) -> Link:
+        """A connection belongs to this session from now on; for the core the link is up.
+
+        ``ended`` is called when the wire is closed, which may be after the session let go of it.
+        """
+        assert self.link is None, "one connection at a time"
+        link = self.link = Link(wire, self, self._gate, ended)
+        wire.receiver = link
+        self._counts["connections"] += 1
+        self.command(inp.LinkUp(wire.peer))
+        return link
+
+    def received(self, link: Link, items: Sequence[Frame | Garbled]) -> None:
+        """Everything of one read: step it all, then commit once, then write once."""
+        counts = self._counts
+        sees_admin = self._sees_admin[0]
+        for item in items:
+            if self.link is not link:
+                break  # closed by the core: the rest is for nobody
+            if isinstance(item, Frame):
+                counts["frames_in"] += 1
+                seen = item if sees_admin and item.msg_type in ADMIN else None
+                self.step(inp.Received(item), seen)
+            else:
+                counts["garbled"] += 1
+                log.net.info("%s: skipped %d bytes: %s", self.id, item.dropped, item.reason)
+        self._gate.flush()
+        self.arm()
+        self.admit()
+        if len(self.handlers) > self.config.handler_queue_max:
+            link.wire.pause()
+
+    def lost(self, link: Link, cause: str) -> None:
+        """A connection ended. If the core had closed it, it knows already."""
+        if self.link is link:
+            self.command(inp.LinkDown(cause))
+            self.link = None
+
+    def writable(self) -> None:
+        """The peer reads again."""
+        self._resender.go_on()
+        self.admit()
+
+    # -- sending -----------------------------------------------------------------------------------
+
+    @property
+    def is_logged_on(self) -> bool:
+        """Whether the logon is done and covered, and the session did not end since."""
+        return self._is_on
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk or the peer is behind, so that application sends have to wait."""
+        link = self.link
+        return not self._gate.writer.has_room or (link is not None and link.wire.congested)
+
+    async def turn(self) -> None:
+        """Wait until something changed that a waiting send may profit from."""
+        turn = anyio.Event()
+        self._senders.append(turn)
+        await turn.wait()
+
+    async def wait_change(self) -> None:
+        """Wait until the session logged on or out, or the engine stops."""
+        await self._changed.wait()
+
+    def admit(self) -> None:
+        """Let waiting sends try again, in order, if there is hope."""
+        if self._senders and not self.is_full and (self.stopping or not self.state.asks):
+            waiting, self._senders = self._senders, deque()
+            for turn in waiting:
+                turn.set()
+
+    def sent(self) -> None:
+        """Count an accepted send."""
+        self._counts["sends"] += 1
+
+    def send_refused(self) -> None:
+        """Count a refused one."""
+        self._counts["sends_refused"] += 1
+
+    def to_app(self, message: Message) -> None:
+        """Show a message to the application before it is journaled; it may raise ``Refuse``."""
+        if self._sees_app:
+            self._app.to_app(self.handle, message)
+
+    def stop(self) -> None:
+        """No further connection, send or handler call. What was delivered and not finished
+        stays.
+        """
+        self.stopping = True
+        self.handlers.stop()
+        self._announce()
+        while self._senders:
+            self._senders.popleft().set()
+
+    def _announce(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    # -- what the application made of it (handlers.Outcomes) ---------------------------------------
+
+    def handled(self, job: Job, result: str, reason: str = "", code: int = 0) -> None:
+        """See ``Outcomes``: the application's progress is an event."""
+        message = job.message
+        if message is None:
+            return
+        event = message.event_number
+        if result == "parked":
+            self._counts["parked"] += 1
+        self.step(inp.HandlerDone(event, job.seq, result, reason, code))  # type: ignore[arg-type]
+        self._gate.flush_soon()
+        link = self.link
+        if link is not None and len(self.handlers) <= self.config.handler_queue_max // 2:
+            link.wire.resume()
+
+    def handler_failed(self, job: Job, error: BaseException) -> None:
+        """See ``Outcomes``."""
+        self._counts["handler_errors"] += 1
+        log.app.error("%s: handler failed at %r", self.id, job.message, exc_info=error)
+
+    def earlier_sends(self, event: int) -> tuple[Sent, ...]:
+        """See ``Outcomes``: what attempts at this message have sent so far."""
+        return tuple(Sent(*pair) for pair in self.state.pending.get(event, ()))
+
+    def redeliver(self) -> None:
+        """After a restart: give the application what it had not finished, marked."""
+        for event in list(self.state.pending):
+            self._counts["redelivered"] += 1
+            self._give(event, self.state.frames[event], redelivered=True)
+
+    def _give(self, event: int, frame: Frame, *, redelivered: bool = False) -> None:
+        sent = self.earlier_sends(event) if redelivered else ()
+        message = Message.from_frame(
+            frame, event_number=event, redelivered=redelivered, earlier_sends=sent
+        )
+        self._counts["delivered"] += 1
+        self._put("on_message", message, message=message)
+
+    def _put(self, name: str, *args: Any, message: Message | None = None) -> None:
+        """Queue a call of the application; one that blocks gets a handle that may block."""
+        on_loop = self._on_loop[name]
+        handle = self.handle if on_loop else self.blocking
+        self.handlers.put(Job(getattr(self._app, name), (handle, *args), message, on_loop))
+
+    # -- effects -----------------------------------------------------------------------------------
+
+    def _act(self, effect: Any, link: Any) -> None:
+        self._acts[type(effect)](effect, link)
+
+    def _send_bytes(self, effect: fx.SendBytes, link: Link | None) -> None:
+        self._counts["frames_out"] += 1
+        if self._sees_admin[1]:
+            self._show_admin(effect.frame)
+        if link is not None:
+            link.send(effect.frame)
+
+    def _deliver(self, effect: fx.Deliver, link: Link | None) -> None:
+        self._give(effect.event, effect.frame)
+
+    def _authenticate(self, effect: fx.AskAuthentication, link: Link | None) -> None:
+        if not _overridden(self._app, "authenticate"):
+            self._verdict(link, True)
+        else:
+            self._services.spawn(self._judge, effect.frame, link)
+
+    async def _judge(self, frame: Frame, link: Link | None) -> None:
+        call = self._app.authenticate
+        args = (self.handle, Message.from_frame(frame))
+        try:
+            if inspect.iscoroutinefunction(call):
+                ok = await call(*args)
+            else:
+                ok = await anyio.to_thread.run_sync(call, *args)
+        except Exception as error:
+            log.app.error("%s: authenticate failed", self.id, exc_info=error)
+            ok = False
+        self._verdict(link, bool(ok))
+
+    def _verdict(self, link: Link | None, ok: bool) -> None:
+        if link is not None and link is self.link:  # else the connection is gone already
+            self.command(inp.Authenticated(ok, "" if ok else "refused by the application"))
+
+    def _close(self, effect: fx.Close, link: Link | None) -> None:
+        log.net.info("%s: closing: %s", self.id, effect.reason)
+        if link is not None:
+            link.flush()
+            linger_s = self.config.logout_timeout_s if effect.drain else 0
+            link.wire.close(linger_s)
+
+    def _logged_on(self, effect: fx.LoggedOn, link: Link | None) -> None:
+        self._counts["logons"] += 1
+        log.session.info("%s: logged on", self.id)
+        if link is not None:
+            link.logged_on = True
+        self._is_on = True
+        self._announce()
+        self.admit()
+        self.handlers.nudge()
+        if _overridden(self._app, "on_logon"):
+            self._put("on_logon")
+
+    def _logged_out(self, effect: fx.LoggedOut, link: Link | None) -> None:
+        self._counts["logouts"] += 1
+        log.session.info("%s: logged out: %s", self.id, effect.reason)
+        self._is_on = False
+        self._announce()
+        self.admit()
+        if _overridden(self._app, "on_logout"):
+            self._put("on_logout", effect.reason)
+
+    def _alert(self, effect: fx.Alert, link: Link | None) -> None:
+        self._counts["alerts"] += 1
+        log.session.warning("%s: %s: %s", self.id, effect.code, effect.text)
+
+    def _seen_admin(self, effect: SeenAdmin, link: Link | None) -> None:
+        self._guarded(self._app.from_admin, Message.from_frame(effect.frame))
+
+    def _show_admin(self, raw: bytes) -> None:
+        frame = parse(raw)
+        if frame.msg_type in ADMIN:
+            self._guarded(self._app.to_admin, Message.from_frame(frame))
+
+    def _guarded(self, look: Callable[[Any, Message], None], message: Message) -> None:
+        """An onlooker's mistake is logged; it must not stop the session."""
+        try:
+            look(self.handle, message)
+        except Exception as error:
+            log.app.error("%s: %s failed", self.id, look.__name__, exc_info=error)
+
+
+def _overridden(app: Application, name: str) -> bool:
+    return getattr(type(app), name) is not getattr(Application, name)
