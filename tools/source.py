@@ -49,13 +49,17 @@ class Source:
         count = 0
         start, stop_event = self._bounds(wanted)
         for record in within(self.reader.records(start, stop_event=stop_event), wanted):
-            if record.kind == Kind.ROSTER:
-                self.roster = decode_roster(record)
+            self.learn(record)
             if wanted.matches(record):
                 yield record
                 count += 1
                 if count == wanted.limit:
                     return
+
+    def learn(self, record: Record) -> None:
+        """Keep the roster as of a record."""
+        if record.kind == Kind.ROSTER:
+            self.roster = decode_roster(record)
 
     def _bounds(self, wanted: Selection) -> tuple[Position | None, int | None]:
         start: Position | None = None

@@ -96,6 +96,9 @@ def sink(form: str, *, flush: bool = False) -> Output:
     return Output(sys.stdout, form, flush=flush)
 
 
-def meter(what: str, enabled: bool | None) -> Progress:
+Meter = Progress
+
+
+def meter(what: str, enabled: bool | None) -> Meter:
     """The progress line on stderr."""
     return Progress(sys.stderr, what, enabled=enabled)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -18,10 +19,12 @@ import anyio.abc
 import anyio.to_thread
 import msgspec
 
-from ...engine import Application, Engine, Message, NotLoggedOn, Receipt, Session, utc_now
-from ...journal.errors import Error
+from ...engine.errors import NotLoggedOn
+from ...engine.runtime.application import Application
+from ...engine.runtime.engine import Engine
+from ...engine.runtime.session import Receipt, Session
+from ...engine.wire import Message
 from ..samples.match import MatchingApplication
-from ..source import Selection, Source
 from .link import Ask, Job, Told, ask_of, tell_line
 from .plan import order
 
@@ -122,7 +125,7 @@ async def send_one(session: Session, seed: int, number: int) -> tuple[str, Recei
         "D",
         {
             11: new.cl_ord_id, 21: "1", 55: new.symbol, 54: new.side, 38: new.quantity,
-            40: "2", 44: new.price, 59: "0", 60: utc_now(),
+            40: "2", 44: new.price, 59: "0", 60: datetime.now(UTC),
         },
     )  # fmt: skip
     while True:
@@ -157,20 +160,9 @@ def metrics_of(engine: Engine) -> dict[str, int]:
     return metrics | {f"fsync_{name}": fsync[name] for name in ("count", "mean", "p99", "max")}
 
 
-def application_of(job: Job) -> Application:
-    """The desk, or the exchange with its book folded from its journal."""
-    if job.role == "desk":
-        return Desk()
-    try:
-        source = Source(job.journal)
-    except Error:
-        return Exchange()
-    return Exchange(source.records(Selection()), source.roster)
-
-
 async def run(job: Job) -> None:
     """The life of a side, from recovery to a stop in order."""
-    application = application_of(job)
+    application = Desk() if job.role == "desk" else Exchange(job.journal)
     granted = Granted()
     async with Engine.open(job.config, application) as engine:
         tell(Told("up"))

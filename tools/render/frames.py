@@ -72,11 +72,15 @@ def masked(frame: bytes) -> bytes:
     wanted = SECRET_TAGS | {SECRET_IN_LOGIN} if login else SECRET_TAGS
     if not any(tag + b"=" in frame for tag in wanted):
         return frame
-    parts = [
-        tag + b"=" + (MASK if tag in wanted and value else value) if value or tag.isdigit() else tag
-        for tag, value in fields(frame)
-    ]
+    parts = [_hidden(tag, value, tag in wanted) for tag, value in fields(frame)]
     return SOH.join(parts) + (SOH if frame.endswith(SOH) else b"")
+
+
+def _hidden(tag: bytes, value: bytes, secret: bool) -> bytes:
+    if not value and not tag.isdigit():
+        return tag  # a piece without "="
+    # The session core's own asterisks stay: they keep the length that BodyLength counts.
+    return tag + b"=" + (MASK if secret and value.strip(b"*") else value)
 
 
 def readable(data: bytes) -> str:

@@ -25,6 +25,7 @@ from ...engine.wire import Message
 from ...journal.record import Kind, Record
 from ..render.frames import fields, message_type
 from ..render.records import cause_and_key, cursor_of, frame_of
+from ..source import Selection, Source
 from .book import MARKET, Book, Order, Report
 
 ORDER, CANCEL = "D", "F"
@@ -33,18 +34,24 @@ OUTBOX_MAX = 100_000
 
 
 class MatchingApplication(Application):
-    """Give it the records of its own journal, if there is one: it takes up where it stopped."""
+    """Give it the path of its journal: it takes up where it stopped."""
 
-    def __init__(self, records: Iterable[Record] = (), roster: dict[int, str] | None = None):
+    def __init__(self, journal: str = "") -> None:
         self.book = Book()
+        self._journal = journal
         self._sessions: dict[str, Session] = {}
         self._outbox: dict[str, deque[Report]] = {}
         self._lock = anyio.Lock()
-        for report in unsent(self.book, records, roster or {}):
-            self._outbox.setdefault(report.session, deque()).append(report)
 
     def on_create(self, session: Session) -> None:
-        """Reports of a trade go to two sessions, so all of them are kept by name."""
+        """Keep the session by name, because a trade reports to two; the first time, fold the book.
+
+        The engine has judged and settled the journal by now, and gives nothing to handlers yet.
+        """
+        if self._journal and not self._sessions:
+            source = Source(self._journal)
+            for report in unsent(self.book, source.records(Selection()), source.roster):
+                self._outbox.setdefault(report.session, deque()).append(report)
         self._sessions[session.name] = session
 
     async def on_logon(self, session: Session) -> None:
