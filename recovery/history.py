@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Generic
 
 from ..journal import chain
-from ..journal.appender import unpack_roster
 from ..journal.disk import Disk, File
-from ..journal.errors import FormatUnknown
+from ..journal.errors import Corrupt, FormatUnknown
 from ..journal.manifest import Layout
 from ..journal.position import Position
-from ..journal.record import Kind, Record, Stop, takes_number
+from ..journal.reader import decode_roster
+from ..journal.record import UNNUMBERED, Kind, Record, Stop
 from ..journal.segment import FIRST_RECORD, Policy, read_header_pages
 from .describe import damage, verdict_on
 from .errors import refuse
@@ -51,8 +51,6 @@ class History(Generic[S]):
         self.state = fold.initial()
         self.findings: list[Finding] = list(witnesses.findings)
         self.roster: dict[int, str] = {}
-        self.events = 0
-        """Events folded."""
         self.decision: TableRow = _CLEAN_END
         """About the end; of a journal without segments it is clean."""
         self.clean = True
@@ -60,8 +58,14 @@ class History(Generic[S]):
         """Session to its last event."""
         self._bound_event = 0
         """The last REPAIR that says that events may be missing."""
-        self._repair_payload: bytes | None = None
-        """Of the last event, if it is a REPAIR."""
+        self._repair_event = 0
+        """The last REPAIR, and its payload."""
+        self._repair_payload = b""
+
+    @property
+    def events(self) -> int:
+        """Events folded: their numbers begin at 1 and have no gaps."""
+        return self.links.base_event - 1
 
     @property
     def digest(self) -> bytes:
@@ -153,27 +157,34 @@ class History(Generic[S]):
         return judgement
 
     def _apply(self, segment: int, batch: Batch) -> None:
-        apply, state, seen, base = self._fold.apply, self.state, self._seen, batch.base
-        row = batch.rows[0]
+        """Fold the events of a batch, and note what matters about sessions and repairs."""
+        apply, state = self._fold.apply, self.state
+        record: Record | None = None
         try:
-            for row in batch.rows:
-                kind = row[5]
-                if takes_number(kind, row[7]):
-                    apply(state, Record(Position(segment, base + row[0]), *row[1:]))
-                    self.events += 1
-                    seen[row[4]] = row[1]
-                    self._repair_payload = None
-                    if kind == Kind.REPAIR:
-                        self._repair_payload = row[10]
-                        if asks_for_bound(row[10]):
-                            self._bound_event = row[1]
-                if kind == Kind.ROSTER:
-                    self.roster = unpack_roster(row[10])
+            for record in batch.events(segment):
+                apply(state, record)
         except Exception as error:
+            assert record is not None
             text = f"the fold refused this event: {type(error).__name__}: {error}"
-            here = Position(segment, base + row[0])
-            self.findings.append(finding("fold-failed", text, position=here, event=row[1]))
+            self.findings.append(
+                finding("fold-failed", text, position=record.position, event=record.event)
+            )
             raise refuse(self._root, self.findings) from error
+        self._seen.update({row[4]: row[1] for row in batch.rows if row[5] not in UNNUMBERED})
+        for row in batch.rows:
+            if row[5] == Kind.ROSTER:
+                self.roster = self._roster(Record(Position(segment, batch.base + row[0]), *row[1:]))
+            elif row[5] == Kind.REPAIR:
+                self._repair_event, self._repair_payload = row[1], row[10]
+                if asks_for_bound(row[10]):
+                    self._bound_event = row[1]
+
+    def _roster(self, record: Record) -> dict[int, str]:
+        try:
+            return decode_roster(record)
+        except Corrupt as error:
+            self._take([finding("record-form", error.message, position=record.position)])
+            return {}
 
     def _repaired(self, walk: Walk, judgement: Judgement) -> bool:
         """Whether the journal says enough about this stop already, so that no REPAIR is needed."""
@@ -182,8 +193,9 @@ class History(Generic[S]):
         if walk.first_event or judgement.row.decision is Decision.TORN_TAIL:
             return False
         # A reign without any event on disk: under ``always`` none was acknowledged.
-        said = self._repair_payload is not None and asks_for_bound(self._repair_payload)
-        return said or walk.header.policy == Policy.ALWAYS
+        repair_is_last = self._repair_event and self._repair_event == walk.cut_event
+        said = repair_is_last and asks_for_bound(self._repair_payload)
+        return bool(said) or walk.header.policy == Policy.ALWAYS
 
     @staticmethod
     def _fine(judgement: Judgement) -> bool:

@@ -11,18 +11,22 @@ run again, yields what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import bisect
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from ..journal._core import MerkleTree, scan, unpack_header
 from ..journal.disk import File
 from ..journal.errors import IoFailed
+from ..journal.position import Position
 from ..journal.record import (
     DEPTH_UNKNOWN,
     HEADER_BYTES,
+    UNNUMBERED,
     Flag,
     Header,
     Kind,
+    Record,
     Row,
     Stop,
     padded,
@@ -35,7 +39,18 @@ ROWS_MAX = 8192
 """Rows of one batch: bounds the memory of rows over tiny records."""
 BLOCK_BYTES = 4096
 """Grain at which an unreadable place is narrowed down."""
-_EVENT, _KIND, _FLAGS, _DEPTH, _HEADER_CRC = 1, 5, 7, 8, 9
+_EVENT: Final = 1
+_UTC: Final = 2
+_KIND: Final = 5
+_FLAGS: Final = 7
+_DEPTH: Final = 8
+_HEADER_CRC: Final = 9
+
+
+_ROSTER: Final = int(Kind.ROSTER)
+_COPY: Final = int(Flag.COPY)
+_SELDOM: Final = UNNUMBERED | {Kind.ROSTER}
+"""Kinds of which some or all records take no number."""
 
 
 class Batch(NamedTuple):
@@ -51,6 +66,15 @@ class Batch(NamedTuple):
     def behind(self, index: int) -> int:
         """Where row ``index`` ends, counted from ``base``."""
         return self.rows[index + 1][0] if index + 1 < len(self.rows) else self.end
+
+    def events(self, segment: int) -> list[Record]:
+        """The rows that take a number, as records. Built the short way: there are millions."""
+        new, base = tuple.__new__, self.base
+        return [
+            new(Record, (new(Position, (segment, base + row[0])), *row[1:]))
+            for row in self.rows
+            if row[5] not in UNNUMBERED and not (row[5] == _ROSTER and row[7] & _COPY)
+        ]
 
     def raw(self, index: int) -> memoryview:
         """The whole bytes of row ``index``, header and alignment bytes included."""
@@ -129,6 +153,7 @@ class Walk:
         """The highest event that the records themselves prove durable."""
         self.last_kind = 0
         """Kind of the last event up to ``offset``; 0 if there is none."""
+        self._step_open = False
         self.step_split = 0
         """Offset of the first unnumbered record inside a step; 0 if there is none."""
         self.alignment: list[int] = []
@@ -169,7 +194,7 @@ class Walk:
         header = unpack_header(data, at)
         self.alignment.append(base + at)
         payload = data[at + HEADER_BYTES : at + HEADER_BYTES + header.payload_bytes]
-        row: Row = (at, *header[5:13], header.header_crc, payload)  # type: ignore[assignment]
+        row: Row = (at, *header[5:13], header.header_crc, payload)
         return Batch(base, data, [row], at + padded(header.payload_bytes))
 
     def _take(self, batch: Batch) -> Batch:
@@ -187,33 +212,58 @@ class Walk:
         return batch
 
     def _follow(self, batch: Batch) -> None:
-        """Move all places forward over the rows of ``batch``."""
+        """Move all places forward over the rows of ``batch``.
+
+        Rows without a number are few, so only they are looked at one by one.
+        """
         rows, base = batch.rows, batch.base
-        step_open = self.cut_offset != self.offset
-        for index, row in enumerate(rows):
-            kind = row[_KIND]
-            numbered = takes_number(kind, row[_FLAGS])
-            if numbered:
-                if not self.first_event:
-                    self.first_event, self.first_utc_ns = row[_EVENT], row[2]
-                self.last_kind = kind
-                step_open = not row[_FLAGS] & Flag.LAST
-            elif step_open and not self.step_split:
-                self.step_split = base + row[0]
-            if not step_open and kind != Kind.SEAL:
+        open_behind = self._look_at_unnumbered(batch)
+        numbered: Sequence[int] = range(len(rows))
+        if open_behind:
+            numbered = [i for i in numbered if i not in open_behind]
+        if numbered:
+            if not self.first_event:
+                first = rows[numbered[0]]
+                self.first_event, self.first_utc_ns = first[_EVENT], first[_UTC]
+            self.last_kind = rows[numbered[-1]][_KIND]
+        for index in range(len(rows) - 1, -1, -1):
+            row = rows[index]
+            step_open = open_behind.get(index, not row[_FLAGS] & Flag.LAST)
+            if not step_open and row[_KIND] != Kind.SEAL:
                 self.cut_offset = base + batch.behind(index)
                 self.cut_event = row[_EVENT]
                 self.cut_prev_crc = row[_HEADER_CRC]
                 self.cut_records = self.records + index + 1
-                if numbered:
-                    self.cut_utc_ns = row[2]
+                done = bisect.bisect_right(numbered, index)
+                if done:
+                    self.cut_utc_ns = rows[numbered[done - 1]][_UTC]
+                break
+        self._step_open = open_behind.get(len(rows) - 1, not rows[-1][_FLAGS] & Flag.LAST)
         self.records += len(rows)
-        last = rows[-1]
-        if last[_DEPTH] != DEPTH_UNKNOWN:
-            self.proven = max(self.proven, last[_EVENT] - last[_DEPTH])
+        last_row = rows[-1]
+        if last_row[_DEPTH] != DEPTH_UNKNOWN:
+            self.proven = max(self.proven, last_row[_EVENT] - last_row[_DEPTH])
         self.offset = base + batch.end
-        self.event = rows[-1][_EVENT]
-        self.prev_crc = rows[-1][_HEADER_CRC]
+        self.event = last_row[_EVENT]
+        self.prev_crc = last_row[_HEADER_CRC]
+
+    def _look_at_unnumbered(self, batch: Batch) -> dict[int, bool]:
+        """Index of each row that takes no number, to whether a step is open around it."""
+        rows = batch.rows
+        found: dict[int, bool] = {}
+        for index in [i for i, row in enumerate(rows) if row[_KIND] in _SELDOM]:
+            if takes_number(rows[index][_KIND], rows[index][_FLAGS]):
+                continue
+            if not index:
+                step_open = self._step_open
+            elif index - 1 in found:
+                step_open = found[index - 1]
+            else:
+                step_open = not rows[index - 1][_FLAGS] & Flag.LAST
+            found[index] = step_open
+            if step_open and not self.step_split:
+                self.step_split = batch.base + rows[index][0]
+        return found
 
     def again(self, file: File, *, size: int, merkle: bool = False) -> Walk:
         """A new walk over the first ``size`` bytes of the same segment, read the same way."""
