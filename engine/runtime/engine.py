@@ -164,7 +164,7 @@ class Engine:
     # -- start -------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Engine:
-        self._host = self._host_factory(self._clock, self._crash)
+        self._host = self._host_factory(self._clock, self.crash)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         try:
@@ -194,7 +194,7 @@ class Engine:
         self._store = Store(self._disk, root, index, resumed.writer)
         self._gate = Gate(
             resumed.writer, self._host,
-            appended=self._appended, moved=self._moved, failed=self._crash,
+            appended=self._appended, moved=self._moved, failed=self.crash,
         )  # fmt: skip
         self._hash_at = resumed.writer.next_event + HASH_EVENTS
         self._make_sessions(resumed)
@@ -301,9 +301,9 @@ class Engine:
         try:
             await call(*args)
         except Exception as error:
-            self._crash(error)
+            self.crash(error)
 
-    def _crash(self, error: BaseException) -> None:
+    def crash(self, error: BaseException) -> None:
         """Something that nobody can handle inside: stop everything and raise it from the block."""
         if self._failure is None:
             self._failure = error

@@ -8,12 +8,12 @@ the link is up.
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ..observe import log
+from ..session.backoff import Backoff
 from .host import pause
 from .services import Services
 from .wire import Wire
@@ -22,23 +22,16 @@ if TYPE_CHECKING:
     from .loop import Driver, Link
 
 
-def backoff_s(attempt: int, least_s: float, most_s: float, seed: int) -> float:
-    """Seconds to wait before the next try: doubling from ``least_s`` to ``most_s``, the upper half
-    of it by lot.
-
-    ``attempt`` counts failures in a row, from 0. The lot depends on seed and attempt alone.
-    """
-    full_s = min(least_s * 2.0 ** min(attempt, 32), most_s)
-    return full_s * (0.5 + 0.5 * random.Random(seed * 1_000_003 + attempt).random())
-
-
 class Initiator:
     """Keeps one session connected until ``stop``."""
 
     def __init__(self, services: Services, driver: Driver, seed: int) -> None:
         self._services = services
         self._driver = driver
-        self._seed = seed
+        config = driver.config
+        self._backoff = Backoff(
+            first_s=config.reconnect_min_s, longest_s=config.reconnect_max_s, seed=seed
+        )
         self._scope = anyio.CancelScope()
 
     def stop(self) -> None:
@@ -52,12 +45,8 @@ class Initiator:
             while True:
                 if await self._once():
                     attempt = 0
-                config = self._driver.config
-                seconds = backoff_s(
-                    attempt, config.reconnect_min_s, config.reconnect_max_s, self._seed
-                )
                 attempt += 1
-                await pause(self._services.host, seconds)
+                await pause(self._services.host, self._backoff.delay_s(attempt))
 
     async def _once(self) -> bool:
         """One connection from beginning to end; whether it logged on."""

@@ -1,0 +1,296 @@
+"""What people test their application with: a pair of sessions, a clock in the hand, a disk in
+memory.
+
+    async with pair(Exchange(), Desk()) as (exchange, desk):
+        session = desk.sessions["BUYER->SELLER"]
+        await session.wait_logged_on()
+
+Owns stand-ins for everything that an engine gets from outside: ``FakeHost`` (timers that fire when
+the clock is moved), ``MemoryNetwork`` (connections within the process), ``SimDisk``
+(journal/simdisk.py, a disk whose power can be cut), and ``Machine``, which is one computer: a disk
+that outlives its engines.
+
+Engines here are the real ones, with the real session core, gate and recovery; only the outside is
+simulated. It must not be imported by the engine itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.stapled import StapledObjectStream
+
+from ..journal.errors import Error
+from ..journal.simdisk import SimDisk
+from ..journal.siminode import Loss
+from .config import AcceptorConfig, Config, JournalConfig, SessionConfig
+from .errors import ListenFailed
+from .runtime.application import Application
+from .runtime.clock import Clock, FakeClock, SystemClock
+from .runtime.engine import Engine
+from .runtime.host import Host, Timer, current_host
+from .runtime.network import Accept
+from .runtime.stream import StreamWire
+from .runtime.wire import Wire
+from .wire import Decoder
+
+__all__ = ["FakeClock", "FakeHost", "Loss", "Machine", "MemoryNetwork", "SimDisk", "pair"]
+
+CHUNK_MAX = 64
+"""How many writes a connection in memory holds before the writer has to wait."""
+
+
+class FakeHost:
+    """A host whose timers follow a ``FakeClock``; everything else is the running loop's.
+
+    ``await host.advance(seconds)`` moves the clock from timer to timer and lets the loop settle
+    after each, so what a timer starts is done before the next one fires.
+    """
+
+    def __init__(self, clock: FakeClock, crash: Callable[[BaseException], None]) -> None:
+        self.crash = crash
+        self._clock = clock
+        self._real = current_host(SystemClock(), crash)
+        self._due: list[tuple[int, int, list[Callable[[], None]]]] = []
+        self._order = itertools.count()
+        self.soon = self._real.soon
+        self.post = self._real.post
+
+    def call_at(self, mono_ns: int, call: Callable[[], None]) -> Timer:
+        """See ``Host``."""
+        due = [call]
+        heapq.heappush(self._due, (mono_ns, next(self._order), due))
+        return _Cancel(due)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """See ``Host``."""
+        return self.call_at(self._clock.mono_ns() + round(seconds * 1e9), call)
+
+    async def run(self) -> None:
+        """See ``Host``."""
+
+    async def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        end = self._clock.mono_ns() + round(seconds * 1e9)
+        while self._due and self._due[0][0] <= end:
+            at, _, due = heapq.heappop(self._due)
+            self._clock.advance(max(0, at - self._clock.mono_ns()) / 1e9)
+            for call in due:
+                call()
+            await settle()
+        self._clock.advance((end - self._clock.mono_ns()) / 1e9)
+        await settle()
+
+
+class _Cancel:
+    def __init__(self, due: list[Callable[[], None]]) -> None:
+        self._due = due
+
+    def cancel(self) -> None:
+        self._due.clear()
+
+
+async def settle(turns: int = 20) -> None:
+    """Let the loop run until what was started has (most likely) come to rest."""
+    for _ in range(turns):
+        await anyio.sleep(0)
+    await anyio.sleep(0.002)
+
+
+class MemoryNetwork:
+    """Connections within the process, by port number. Give one to all engines that shall meet.
+
+    ``cut()`` breaks every open connection, as a network failure does.
+    """
+
+    def __init__(self, message_bytes_max: int = 1 << 20) -> None:
+        self._message_bytes_max = message_bytes_max
+        self._listening: dict[int, tuple[Host, TaskGroup, Accept]] = {}
+        self._open: list[StreamWire] = []
+        self._ports = itertools.count(1)
+
+    async def listen(
+        self, host: Host, tasks: TaskGroup, address: str, port: int, accept: Accept
+    ) -> _MemoryListener:
+        """See ``network.Network``."""
+        port = port or next(self._ports)
+        if port in self._listening:
+            raise ListenFailed(f"port {port} is taken", where=f"{address}:{port}")
+        self._listening[port] = (host, tasks, accept)
+        return _MemoryListener(port, lambda: self._listening.pop(port, None))
+
+    async def connect(
+        self, host: Host, tasks: TaskGroup, address: str, port: int, accept: Accept
+    ) -> Wire:
+        """See ``network.Network``."""
+        await anyio.sleep(0)
+        if port not in self._listening:
+            raise ConnectionRefusedError(f"nobody listens on {port}")
+        theirs_host, theirs_tasks, theirs_accept = self._listening[port]
+        near, far = _stream_pair()
+        self._start(theirs_host, theirs_tasks, theirs_accept, far)
+        return self._start(host, tasks, accept, near)
+
+    def _start(self, host: Host, tasks: TaskGroup, accept: Accept, stream: Any) -> StreamWire:
+        wire = StreamWire(host, stream, Decoder(self._message_bytes_max), "memory")
+        self._open.append(wire)
+        accept(wire)
+        tasks.start_soon(wire.run)
+        return wire
+
+    def cut(self) -> None:
+        """Break all connections."""
+        wires, self._open = self._open, []
+        for wire in wires:
+            wire.abort()
+
+
+class _MemoryListener:
+    def __init__(self, port: int, closed: Callable[[], Any]) -> None:
+        self.port = port
+        self.close = closed
+
+
+class _Bytes(StapledObjectStream[bytes]):
+    """Two object streams that behave as a byte stream."""
+
+    _rest = b""
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        data = self._rest or await super().receive()
+        self._rest = data[max_bytes:]
+        return data[:max_bytes]
+
+
+def _stream_pair() -> tuple[_Bytes, _Bytes]:
+    def one_way() -> tuple[MemoryObjectSendStream[bytes], MemoryObjectReceiveStream[bytes]]:
+        return anyio.create_memory_object_stream[bytes](CHUNK_MAX)
+
+    out_a, in_b = one_way()
+    out_b, in_a = one_way()
+    return _Bytes(out_a, in_a), _Bytes(out_b, in_b)
+
+
+class Machine:
+    """One computer: its disk outlives its engines, and its power can be cut.
+
+    ``await machine.start()`` boots an engine from what is on the disk. ``kill`` ends it as SIGKILL
+    does (what was written stays), ``cut_power`` loses what was not synced as well; both leave the
+    machine ready for the next ``start``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        application: Callable[[], Application],
+        network: MemoryNetwork,
+        *,
+        disk: SimDisk | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.disk = disk or SimDisk()
+        self.clock = clock or SystemClock()
+        self.application: Application
+        self.engine: Engine
+        self._make = application
+        self._network = network
+        self._stack: contextlib.AsyncExitStack | None = None
+
+    async def start(self) -> Engine:
+        """Boot: open the journal, recover, connect."""
+        assert self._stack is None, "it runs already"
+        self.application = self._make()
+        clock = self.clock
+        host = _fake_host(clock) if isinstance(clock, FakeClock) else current_host
+        engine = Engine.open(
+            self.config,
+            self.application,
+            disk=self.disk,
+            clock=clock,
+            network=self._network,
+            host=host,
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            self.engine = await stack.enter_async_context(engine)
+            self._stack = stack.pop_all()
+        return self.engine
+
+    async def stop(self) -> None:
+        """End in order."""
+        stack, self._stack = self._stack, None
+        assert stack is not None, "it does not run"
+        await stack.aclose()
+
+    async def kill(self) -> None:
+        """SIGKILL: no goodbye, the page cache stays."""
+        await self._die(self.disk.kill())
+
+    async def cut_power(self, loss: Loss = Loss.DROP, seed: int = 0) -> None:
+        """The power fails: what was not synced is lost, as ``loss`` says."""
+        await self._die(self.disk.crash(loss, seed))
+
+    async def _die(self, survives: SimDisk) -> None:
+        stack, self._stack = self._stack, None
+        assert stack is not None, "it does not run"
+        self.disk.dead = True
+        with contextlib.suppress(Killed, Error):
+            self.engine.crash(Killed("killed"))
+            await stack.aclose()
+        self.disk = survives
+
+
+class Killed(Exception):
+    """The end of an engine whose machine was killed."""
+
+
+def _fake_host(clock: FakeClock) -> Callable[[Clock, Callable[[BaseException], None]], Host]:
+    return lambda _, crash: FakeHost(clock, crash)
+
+
+def configs(
+    *,
+    fsync: Literal["always", "interval", "never"] = "always",
+    port: int = 1,
+    **session: Any,
+) -> tuple[Config, Config]:
+    """Two matching configurations: SELLER accepts on ``port``, BUYER connects. More keys go to
+    both.
+    """
+    journal = JournalConfig(path="/journal", fsync=fsync, segment_bytes=1 << 20)
+    common: dict[str, Any] = {"reconnect_min_s": 0.05, "reconnect_max_s": 0.2, **session}
+    seller = SessionConfig(role="acceptor", sender="SELLER", target="BUYER", **common)
+    buyer = SessionConfig(
+        role="initiator", sender="BUYER", target="SELLER", host="memory", port=port, **common
+    )
+    return (
+        Config(journal=journal, session=[seller], acceptor=AcceptorConfig(port=port)),
+        Config(journal=journal, session=[buyer]),
+    )
+
+
+@contextlib.asynccontextmanager
+async def pair(
+    acceptor: Application, initiator: Application, **session: Any
+) -> AsyncIterator[tuple[Engine, Engine]]:
+    """Two engines that are connected, on disks in memory: SELLER, with the first application,
+    and BUYER.
+    """
+    network = MemoryNetwork()
+    theirs, ours = configs(**session)
+    selling = Engine.open(theirs, acceptor, disk=SimDisk(), network=network)
+    async with selling, Engine.open(ours, initiator, disk=SimDisk(), network=network) as buying:
+        yield selling, buying
+
+
+def replaced(config: Config, **changes: Any) -> Config:
+    """A configuration with other top-level values."""
+    return msgspec.structs.replace(config, **changes)
