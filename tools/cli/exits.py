@@ -56,10 +56,13 @@ MEANING: dict[Exit, tuple[str, str]] = {
 BY_CODE: dict[str, Exit] = {
     "config": Exit.USAGE,
     "unknown-session": Exit.USAGE,
+    "session-name": Exit.USAGE,
     "usage": Exit.USAGE,
     "corrupt": Exit.NO,
     "diverged": Exit.NO,
-    "not-found": Exit.NO,
+    "malformed": Exit.NO,
+    "no-such-record": Exit.NO,
+    "rewound": Exit.NO,
     "cannot-tell": Exit.CANNOT_TELL,
     "format-unknown": Exit.CANNOT_TELL,
     "missing": Exit.CANNOT_TELL,
@@ -69,12 +72,22 @@ BY_CODE: dict[str, Exit] = {
     "disk-full": Exit.ENVIRONMENT,
     "io-failed": Exit.ENVIRONMENT,
     "permission": Exit.ENVIRONMENT,
+    "no-descriptors": Exit.ENVIRONMENT,
+    "outcome-unknown": Exit.ENVIRONMENT,
     "listen": Exit.ENVIRONMENT,
     "os": Exit.ENVIRONMENT,
 }
 """Code of an error -> exit code. What is not listed is the environment's: something outside went
 wrong.
 """
+
+LIBRARY_ONLY = frozenset(
+    {
+        "bad-type", "bad-value", "closed", "missing-tag", "not-logged-on", "refuse",
+        "reserved-tag", "send-refused", "send-timeout", "stopped", "too-large",
+    }
+)  # fmt: skip
+"""What only a caller of the library gets to see; no command ends with one of these."""
 
 OS_WORDS: dict[int, tuple[str, str]] = {
     errno.EACCES: ("permission denied", "run it as the owner of the files, or ask for access"),

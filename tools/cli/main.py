@@ -90,8 +90,13 @@ def main() -> NoReturn:
 def invoke(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Errors are shown on stderr."""
     try:
-        result = root.main(args=arguments, prog_name="durafix", standalone_mode=False)
+        # Not root.main(): click would turn a reader that went away into exit 1.
+        with root.make_context("durafix", list(arguments)) as context:
+            result = root.invoke(context)
+            sys.stdout.flush()
         return int(result) if isinstance(result, int) else Exit.OK
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
     except click.UsageError as error:
         if _json_wanted(arguments):
             hint = f"{error.ctx.command_path} --help" if error.ctx else "durafix --help"

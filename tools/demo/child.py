@@ -17,6 +17,7 @@ import msgspec
 
 from .link import Ask, Job, Told, tell_line, told_of
 
+MODULE = "durafix.tools.demo.side"
 LINE_BYTES_MAX = 1 << 20
 
 

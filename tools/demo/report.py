@@ -32,7 +32,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class Checked:
-    """What recovery said about one journal: verdicts and findings in words, empty when all is well."""
+    """What recovery said about one journal: two verdicts, and findings in words."""
 
     verify: str
     replay: str

@@ -90,7 +90,7 @@ class Supervisor:
         self._granted = 0
 
     def run(self) -> Outcome:
-        """From the first start to the last stop. ``DemoFailed`` if something does not come in time."""
+        """From first start to last stop. ``DemoFailed`` if something does not come in time."""
         write_configs(self.settings)
         try:
             for role in ("exchange", "desk"):
@@ -229,8 +229,11 @@ class Supervisor:
     def _quiet(self) -> bool:
         return self._both_on() and self._clock() - self._moved > QUIET_S
 
-    def _log(self, role: str) -> Path:
-        return self.settings.folder / f"{role}.log"
+    def _log(self, role: str) -> str:
+        """Where the side's stderr is, and its last words."""
+        path = self.settings.folder / f"{role}.log"
+        words = path.read_text(errors="replace").strip().rpartition("\n")[2]
+        return f"{path}: {words}" if words else str(path)
 
 
 def write_configs(settings: Settings) -> None:
