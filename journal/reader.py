@@ -102,11 +102,7 @@ class Reader:
         for chunk, row in self._rows(start, stop_event):
             if not takes_number(row[5], row[7]):
                 if step:
-                    raise Corrupt(
-                        f"the step that starts at event {step[0].event} has no end",
-                        where=str(step[0].position),
-                        hint="run: durafix verify",
-                    )
+                    raise no_end(step)
                 continue
             step.append(chunk.record(row))
             if row[7] & Flag.LAST:
@@ -225,6 +221,12 @@ class Reader:
             else:
                 high = middle
         return ids[low - 1] if low else 0
+
+
+def no_end(step: list[Record]) -> Corrupt:
+    """The error for a step that something cuts before its last record."""
+    what = f"the step that starts at event {step[0].event} has no end"
+    return Corrupt(what, where=str(step[0].position), hint="run: durafix verify")
 
 
 def decode_roster(record: Record) -> dict[int, str]:

@@ -126,8 +126,8 @@ class Scanner:
             window = min(8 * window, _RECORD_BYTES_MAX)  # one record larger than the window
         more = code == Stop.LIMIT or (full and code in (Stop.END, Stop.SHORT))
         self._window = min(4 * self._window, WINDOW_BYTES_MAX) if more else WINDOW_BYTES_MIN
-        self._before = (self.previous_crc, self.last_event)
         if rows:
+            self._before = (self.previous_crc, self.last_event)
             self.offset = base + at
             self.previous_crc = rows[-1][9]
             self.last_event = rows[-1][1]

@@ -20,7 +20,14 @@ from .evidence import Behind, look_behind, search_from, tail_slot
 from .position import Position
 from .record import NUMBER_MAX, Kind, Stop
 from .scanner import Chunk, Scanner
-from .segment import FIRST_RECORD, HeaderPages, parse_segment_name, read_header_pages, segment_name
+from .segment import (
+    FIRST_RECORD,
+    HeaderPages,
+    SegmentHeader,
+    parse_segment_name,
+    read_header_pages,
+    segment_name,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,12 +82,19 @@ class Walker:
         self._file: File | None = None
         self._scanner: Scanner | None = None
         self._pages: HeaderPages | None = None
+        self._last: Chunk | None = None
         self._sealed = False
 
     @property
     def pages(self) -> HeaderPages | None:
         """Header of the segment that is being read; None before the first."""
         return self._pages
+
+    def header(self) -> SegmentHeader | None:
+        """The header of that segment, opened now if need be; None if there is no segment yet."""
+        if self._scanner is None and not self._open_first():
+            return None
+        return self._pages.header if self._pages else None
 
     @property
     def last_event(self) -> int:
@@ -110,6 +124,7 @@ class Walker:
             assert self._scanner is not None
             chunk = self._scanner.read()
             if chunk.rows:
+                self._last = chunk
                 self._sealed = chunk.rows[-1][_KIND] == Kind.SEAL
                 return chunk
             if chunk.stop is None:
@@ -122,11 +137,14 @@ class Walker:
                 return None
             suspect = chunk.next
 
-    def unread(self, chunk: Chunk, index: int) -> None:
-        """Go back to row ``index`` of the chunk that was read last; it will be read again."""
-        assert self._scanner is not None
+    def unread(self, chunk: Chunk, index: int) -> bool:
+        """Go back to row ``index`` of the chunk that was read last; it will be read again. False,
+        and nothing happens, if another was read since."""
+        if self._scanner is None or chunk is not self._last:
+            return False
         self._scanner.unread(chunk, index)
         self._sealed = False
+        return True
 
     def close(self) -> None:
         """Give the file back. Closing twice is allowed."""

@@ -217,6 +217,7 @@ class Made:
 
 def made(path: Path, *, policy: Policy = Policy.ALWAYS, allocated: int = 256 << 10) -> Made:
     """An empty journal in a folder of the real disk."""
+    path.mkdir(exist_ok=True)
     return Made(RealDisk(), str(path / "journal"), policy=policy, allocated=allocated)
 
 
