@@ -42,6 +42,9 @@ class Packer:
     def step(
         self, first_number: int, utc_ns: int, durable: int, drafts: Sequence[Draft]
     ) -> None: ...
+    def steps(
+        self, batch: list[tuple[int, int, Sequence[Draft], int]], durable: int, room: int
+    ) -> tuple[int, int]: ...
     def single(
         self,
         number: int,

@@ -118,14 +118,8 @@ def crc32c(data, uint32_t crc=0):
     if type(data) is bytes:
         return durafix_crc32c(crc, <const uint8_t *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    try:
-        if view.len >= GIL_BYTES * 32:
-            with nogil:
-                crc = durafix_crc32c(crc, <const uint8_t *>view.buf, view.len)
-        else:
-            crc = durafix_crc32c(crc, <const uint8_t *>view.buf, view.len)
-    finally:
-        PyBuffer_Release(&view)
+    crc = durafix_crc32c(crc, <const uint8_t *>view.buf, view.len)
+    PyBuffer_Release(&view)
     return crc
 
 
@@ -256,10 +250,8 @@ cdef class MerkleTree:
         cdef Py_buffer view
         self.settle()
         PyObject_GetBuffer(leaf, &view, PyBUF_SIMPLE)
-        try:
-            self.add_leaf(<const uint8_t *>view.buf, view.len)
-        finally:
-            PyBuffer_Release(&view)
+        self.add_leaf(<const uint8_t *>view.buf, view.len)
+        PyBuffer_Release(&view)
 
     def root(self):
         """The root over all leaves so far, 32 bytes."""
@@ -286,7 +278,9 @@ def step_bytes(drafts):
     """See ``_pure.step_bytes``."""
     cdef Py_ssize_t total = 0
     for draft in drafts:
-        total += durafix_whole(len(draft[5]))
+        if not isinstance(draft, tuple) or PyTuple_GET_SIZE(draft) != 6:
+            raise TypeError("a draft is a tuple of six")
+        total += durafix_whole(len(item(draft, 5)))
     return total
 
 
@@ -327,7 +321,7 @@ cdef class Packer:
         self.packed.size = self.packed.hashed = 0
         return taken
 
-    def step(self, uint64_t first_number, uint64_t utc_ns, uint64_t durable, drafts):
+    cpdef step(self, uint64_t first_number, uint64_t utc_ns, uint64_t durable, drafts):
         """Pack one whole step; see ``_pure.Packer.step``."""
         cdef Py_ssize_t i, count
         fast = PySequence_Fast(drafts, "drafts must be a sequence")
@@ -348,6 +342,21 @@ cdef class Packer:
             self.packed.size, self.offset, self.records = size, offset, records
             self.last_crc = last_crc
             raise
+
+    def steps(self, list batch, uint64_t durable, uint64_t room):
+        """Pack whole steps while they fit; see ``_pure.Packer.steps``."""
+        cdef uint64_t taken = 0, size, before
+        cdef Py_ssize_t count = 0
+        for first, utc_ns, drafts, step_size in batch:
+            size = step_size
+            if taken + size > room:
+                break
+            before = self.offset
+            self.step(first, utc_ns, durable, drafts)
+            assert self.offset - before == size
+            taken += size
+            count += 1
+        return count, taken
 
     cdef int lay_draft(
         self, uint64_t number, uint64_t utc_ns, uint64_t durable, bint last, object draft
@@ -480,14 +489,12 @@ def find_header(data, Py_ssize_t start, Py_ssize_t base, uint64_t salt):
     cdef size_t found, size
     assert start >= 0 and base >= 0
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    try:
-        size = view.len
-        start += (8 - (base + start) % 8) % 8
-        if view.len - start < GIL_BYTES:
+    size = view.len
+    start += (8 - (base + start) % 8) % 8
+    if view.len - start < GIL_BYTES:
+        found = durafix_find(<const uint8_t *>view.buf, start, size, salt)
+    else:
+        with nogil:
             found = durafix_find(<const uint8_t *>view.buf, start, size, salt)
-        else:
-            with nogil:
-                found = durafix_find(<const uint8_t *>view.buf, start, size, salt)
-    finally:
-        PyBuffer_Release(&view)
+    PyBuffer_Release(&view)
     return <Py_ssize_t>found if found < size else -1

@@ -157,6 +157,25 @@ class Packer:
         for record, crc, kind in records:  # a step is packed whole or not at all
             self._append(record, crc, kind)
 
+    def steps(
+        self, batch: list[tuple[int, int, Sequence[Draft], int]], durable: int, room: int
+    ) -> tuple[int, int]:
+        """Pack whole steps, in order, while their bytes fit into ``room``.
+
+        A step is (first event number, time, drafts, ``step_bytes`` of them). Returns how many were
+        packed and their bytes. What is packed stays packed when a later step raises.
+        """
+        taken = count = 0
+        for first, utc_ns, drafts, size in batch:
+            if taken + size > room:
+                break
+            before = self.offset
+            self.step(first, utc_ns, durable, drafts)
+            assert self.offset - before == size
+            taken += size
+            count += 1
+        return count, taken
+
     def single(
         self,
         number: int,

@@ -138,6 +138,24 @@ def test_step_bytes_says_what_a_step_will_take(journal_core: ModuleType) -> None
     assert journal_core.step_bytes([]) == 0
 
 
+def test_steps_packs_whole_steps_while_they_fit(journal_core: ModuleType) -> None:
+    """The same bytes as one by one; the step that does not fit, and all behind it, stay."""
+    steps = [[draft(b"x" * 10)], [draft(b"y" * 100), draft()], [draft()]]
+    batch, number = [], 1
+    for drafts in steps:
+        batch.append((number, T0 + number, drafts, journal_core.step_bytes(drafts)))
+        number += len(drafts)
+    one = packer(journal_core)
+    for first, utc_ns, drafts, _ in batch:
+        one.step(first, utc_ns, 0, drafts)
+    data = one.take()
+    sizes = [entry[3] for entry in batch]
+    for room, count in ((0, 0), (79, 0), (80, 1), (80 + sizes[1] - 1, 1), (1 << 20, 3)):
+        p = packer(journal_core)
+        assert p.steps(batch, 0, room) == (count, sum(sizes[:count]))
+        assert p.take() == data[: sum(sizes[:count])]
+
+
 def test_a_payload_beyond_the_limit_packs_nothing(journal_core: ModuleType) -> None:
     """Neither the records before it in the step, nor a leaf."""
     p = packer(journal_core)
