@@ -1,4 +1,4 @@
-"""``durafix demo``: see it survive. Two processes trade, get killed, recover, and are reconciled."""
+"""``durafix demo``: see it survive. Two processes trade, get killed and recover."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Child:
         return self.process.stdout.fileno()
 
     def ask(self, ask: Ask) -> None:
-        """Tell the side something; silently lost when it is gone, which the reading side notices."""
+        """Tell the side something; lost when it is gone, which the reading side notices."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(tell_line(ask) + b"\n")

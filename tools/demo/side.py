@@ -8,6 +8,7 @@ its order.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
@@ -15,8 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anyio
-import anyio.abc
-import anyio.to_thread
 import msgspec
 
 from ...engine.errors import NotLoggedOn
@@ -81,21 +80,24 @@ class Desk(Application):
 
 
 class Granted:
-    """How far the supervisor lets the desk go, and whether it wants the process to stop."""
+    """How far the supervisor lets the desk go."""
 
     def __init__(self) -> None:
         self.upto = 0
-        self.stop = anyio.Event()
 
     async def listen(self, wake: Any) -> None:
-        """Read lines until the supervisor stops us or is gone."""
+        """Read lines until the supervisor stops us or is gone. No thread: one that waits for a line
+        would keep a process alive whose engine has failed.
+        """
+        rest = b""
         while True:
-            line = await anyio.to_thread.run_sync(sys.stdin.buffer.readline, abandon_on_cancel=True)
-            ask = ask_of(line) if line.strip() else Ask(stop=True)
-            self.upto = max(self.upto, ask.upto)
+            await anyio.wait_readable(sys.stdin.fileno())
+            data = os.read(sys.stdin.fileno(), 1 << 16)
+            *lines, rest = (rest + data).split(b"\n")
+            asks = [ask_of(line) for line in lines] if data else [Ask(stop=True)]
+            self.upto = max(self.upto, *(ask.upto for ask in asks), 0)
             wake()
-            if ask.stop:
-                self.stop.set()
+            if any(ask.stop for ask in asks):
                 return
 
 

@@ -33,7 +33,7 @@ class Progress:
         self._on = stream.isatty() if enabled is None else enabled
         self._width = 0
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int = 0) -> None:
         """Say how far it is; cheap enough to be called for every few records."""
         now = self._clock()
         if self._on and now - self._drawn >= EVERY_S:
