@@ -73,9 +73,7 @@ def _tree_agrees() -> bool:
 
 
 if not checksum.check(crc32c):
-    raise ImportError(
-        "the CRC-32C of this build disagrees with crcmod; reinstall, or set DURAFIX_PURE=1"
-    )
+    raise ImportError("this build's CRC-32C disagrees with crcmod; reinstall or DURAFIX_PURE=1")
 if NATIVE and not _tree_agrees():
     raise ImportError("this build's SHA-256 disagrees with hashlib; reinstall or DURAFIX_PURE=1")
 if not NATIVE and checksum.pure_is_slow():
