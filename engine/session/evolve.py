@@ -154,7 +154,8 @@ def _inbound_moved(state: State, event: e.InboundMoved, number: int, at: At) -> 
 
 
 def _numbers_skipped(state: State, event: e.NumbersSkipped, number: int, at: At) -> None:
-    assert event.begin == state.next_out and event.end >= event.begin
+    assert event.begin == state.next_out, "skipping starts from the next number"
+    assert event.end >= event.begin, "skipping is no step back"
     state.next_out = event.end + 1
     state.reserved = max(state.reserved, event.end)
 

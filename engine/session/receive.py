@@ -80,7 +80,7 @@ def received(step: Emitter, inp: Received, validator: Validator | None) -> None:
 def authenticated(step: Emitter, inp: Authenticated, validator: Validator | None) -> None:
     """The verdict on the waiting Logon; afterwards what was held meanwhile is judged in order."""
     state = step.state
-    if state.waiting is None:
+    if state.waiting is None or state.logon not in LATE:
         return
     logon.verdict(step, inp)
     while state.link == "up" and state.held:

@@ -35,10 +35,8 @@ LOGON = (
     Row("out", "logon-received", "checking", "acceptor; identity and SendingTime are right"),
     Row("sent", "accepted", "on", "the reply is a valid Logon"),
     Row("checking", "accepted", "on", "authenticated, number not too low"),
-    Row("checking", "refused", "out", "not authenticated, or number too low"),
     Row("on", "logon-received", "rechecking", "141=Y inside the session"),
     Row("rechecking", "accepted", "on", "authenticated again"),
-    Row("rechecking", "refused", "out", "not authenticated"),
     Row("on", "reset-asked", "probing", "TestRequest first"),
     Row("probing", "probe-answered", "resetting", "Heartbeat with our 112"),
     Row("probing", "logon-received", "rechecking", "the peer was faster"),
@@ -50,7 +48,6 @@ LOGON = (
     Row("on", "logout-received", "out", "answered"),
     Row("probing", "logout-received", "out", "answered"),
     Row("resetting", "logout-received", "out", "answered"),
-    Row("rechecking", "logout-received", "out", "answered"),
     Row("leaving", "logout-received", "out"),
     *(
         Row(at, "link-down", "out")

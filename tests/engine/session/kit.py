@@ -1,8 +1,8 @@
-"""A session core on a table: a fake clock, a journal in memory, and every step checked against its replay.
+"""A session core on a table: a fake clock, a journal in memory, and every step checked.
 
-``Core.feed`` takes an input through ``step``, writes the drafts as records, and at once proves promise P3 on them: the
-state folded from the records has the live state's digest, and ``rerun`` gives the same drafts. ``Pair`` joins two cores
-with a wire that can lose frames and links.
+``Core.feed`` takes an input through ``step``, writes the drafts as records, and at once proves
+promise P3 on them: the state folded from the records has the live state's digest, and ``rerun``
+gives the same drafts. ``Pair`` joins two cores with a wire that can lose frames and links.
 """
 
 from __future__ import annotations
@@ -147,12 +147,10 @@ class Core:
 
     # -- the wire, readable
 
-    def peer(
-        self, msg_type: str, seq: int, body: str = "", *, time: int | None = None, **more: str
-    ) -> Frame:
-        """A frame of the peer; ``more``: header fields as ``t43="Y"``, or t49, t56, t8 to replace one."""
+    def peer(self, msg_type: str, seq: int, body: str = "", *, time: int = 0, **more: Any) -> Frame:
+        """A frame of the peer; ``more``: header fields as ``t43="Y"``; t49="-" leaves one out."""
         session = self.settings.session
-        utc_ns = self.clock.at.utc_ns + (time or 0) * NS
+        utc_ns = self.clock.at.utc_ns + time * NS
         head = {
             34: str(seq),
             49: session.target,
