@@ -35,6 +35,9 @@ _LOOKS: dict[int, tuple[str, str]] = {
 }
 
 
+_SAYS_IT_ALL = frozenset({"torn-tail", "unnumbered-damage"})
+
+
 def damage(walk: Walk, roster: dict[int, str]) -> Finding:
     """What the bytes look like where ``walk`` stopped."""
     code, message = _LOOKS[walk.stop]
@@ -60,6 +63,16 @@ def damage(walk: Walk, roster: dict[int, str]) -> Finding:
     )
 
 
+def place(
+    walk: Walk, judgement: Judgement, roster: dict[int, str], witnesses: Witnesses
+) -> list[Finding]:
+    """What is to be said about the place where ``walk`` stopped, the decision last."""
+    decided = verdict_on(walk, judgement, witnesses)
+    if walk.seal is not None or walk.stop == Stop.END or decided.code in _SAYS_IT_ALL:
+        return [decided]
+    return [damage(walk, roster), decided]
+
+
 def proof(walk: Walk, judgement: Judgement, witnesses: Witnesses) -> str:
     """Which witness proves the expected event durable, in words; empty if none does."""
     expected = judgement.expected
@@ -80,7 +93,8 @@ def verdict_on(walk: Walk, judgement: Judgement, witnesses: Witnesses) -> Findin
     here = Position(walk.segment, walk.cut_offset)
     event = judgement.expected
     if row.decision is Decision.UNNUMBERED_DAMAGE:
-        return finding("unnumbered-damage", position=Position(walk.segment, walk.offset))
+        at, looks = Position(walk.segment, walk.offset), Stop(walk.stop).name
+        return finding("unnumbered-damage", position=at, event=walk.event, looks=looks)
     if row.decision is Decision.TORN_TAIL:
         return finding(
             "torn-tail",
@@ -89,8 +103,9 @@ def verdict_on(walk: Walk, judgement: Judgement, witnesses: Witnesses) -> Findin
             event=event,
             row=row.number,
             cut_bytes=behind.nonzero_end - walk.cut_offset,
-            headers=behind.headers + (walk.offset > walk.cut_offset),
+            headers=behind.headers,
             durable=judgement.durable,
+            looks=Stop(walk.stop).name,
         )
     if row.decision is Decision.CANNOT_TELL:
         return finding("end-unknown", row.because, position=here, event=event, row=row.number)

@@ -105,7 +105,8 @@ CODES: dict[str, tuple[Severity, str]] = {
         _NOTE,
         "the index ends before the journal; it catches up at the next start",
     ),
-    "index-ahead": (_DAMAGE, "the index knows events that the journal does not hold"),
+    "index-ahead": (_NOTE, "the index knows events that the journal has not; it is rebuilt"),
+    "index-busy": (_NOTE, "the index is in use and was not compared"),
     "index-differs": (_DAMAGE, "the index gives another place for a message than the journal"),
     # Replay
     "hash-differs": (

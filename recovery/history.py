@@ -18,7 +18,7 @@ from ..journal.position import Position
 from ..journal.reader import decode_roster
 from ..journal.record import UNNUMBERED, Kind, Record, Stop
 from ..journal.segment import FIRST_RECORD, Policy, read_header_pages
-from .describe import damage, verdict_on
+from .describe import place, verdict_on
 from .errors import refuse
 from .findings import Finding, Severity, finding
 from .fold import Fold, S
@@ -148,8 +148,8 @@ class History(Generic[S]):
                 break
             if fold:
                 self.findings.append(verdict_on(walk, judgement, self._witnesses))
-            assert judgement.behind.continues is not None
-            walk.skip(*judgement.behind.continues)
+            assert judgement.behind.following is not None
+            walk.skip(*judgement.behind.following)
         if fold:
             for offset in walk.alignment:
                 here = Position(walk.segment, offset)
@@ -203,9 +203,7 @@ class History(Generic[S]):
 
     def _refuse(self, walk: Walk, judgement: Judgement) -> None:
         """Raise what the table decided."""
-        if walk.seal is None:
-            self.findings.append(damage(walk, self.roster))
-        self.findings.append(verdict_on(walk, judgement, self._witnesses))
+        self.findings += place(walk, judgement, self.roster, self._witnesses)
         raise refuse(self._root, self.findings)
 
     def _take(self, findings: list[Finding]) -> None:

@@ -30,12 +30,12 @@ class Behind:
     """The highest number that a valid header there proves durable; 0 if none."""
     headers: int
     """Valid headers found."""
-    first_event: int
-    """Number in the first of them, 0 if none."""
     seal: bool
     """A SEAL is among them."""
-    continues: tuple[int, Header] | None
-    """Offset and header where the journal goes on at the expected event, if it does."""
+    following: tuple[int, Header] | None
+    """Offset and header of the next of them; None if there is none."""
+    continues: bool
+    """It goes on at the expected event."""
     nonzero_end: int
     """Behind the last byte that is not zero; the bad place itself if there is none."""
     unreadable: bool
@@ -86,36 +86,61 @@ def proves(header: Header) -> int:
     return header.event - header.depth
 
 
-def look_behind(walk: Walk) -> Behind:
+def look_behind(walk: Walk, known: Behind | None = None) -> Behind:
     """Search what lies behind the bad place at which ``walk`` stopped.
 
     The search starts behind the record if its header is good, else inside it: a later valid header
     is witness enough, and the bytes of a payload are searched only if nothing else says where it
-    ends.
+    ends. ``known`` is what was found at an earlier place of the same segment: what it proves stays
+    true, and only the next header is looked for, so that many bad places cost no more than one.
     """
     file, size = walk.file, walk.size
-    end, refused = nonzero_end(file, walk.offset, size, direct=walk.direct)
-    durable = headers = first = 0
+    if known is None:
+        end, refused = nonzero_end(file, walk.offset, size, direct=walk.direct)
+    else:
+        end, refused = max(known.nonzero_end, walk.offset), known.unreadable
+    durable = headers = 0
     seal = False
-    continues: tuple[int, Header] | None = None
+    following: tuple[int, Header] | None = None
+    in_place: Header | None = None
     here = walk.header_here()
     start = walk.offset + padded(here.payload_bytes) if here else walk.offset
     stop = min(size, end + HEADER_BYTES)
     salt, direct = walk.header.salt, walk.direct
     for offset, header in headers_behind(file, start, stop, salt, direct=direct):
+        if offset == walk.offset:
+            in_place = header
+        elif following is None:
+            following = offset, header
         headers += 1
         durable = max(durable, proves(header))
         seal = seal or header.kind == Kind.SEAL
-        if headers == 1:
-            first = header.event
-            # Only the very next header can say that no event is missing in between. A REPAIR ends
-            # its segment, so behind it lie the bytes that it cut, some of which may still look like
-            # records.
-            expected = walk.event + takes_number(header.kind, header.flags)
-            ended = walk.seal is not None or walk.last_kind == Kind.REPAIR
-            if header.event == expected and offset > walk.offset and not ended:
-                continues = offset, header
-    return Behind(durable, headers, first, seal, continues, end, refused or walk.unreadable)
+        if known is not None and following is not None:
+            durable, headers, seal = max(durable, known.durable), known.headers, known.seal
+            break
+    return Behind(
+        durable,
+        headers,
+        seal,
+        following,
+        following is not None and _continues(walk, here or in_place, following[1]),
+        end,
+        refused or walk.unreadable,
+    )
+
+
+def _continues(walk: Walk, in_place: Header | None, following: Header) -> bool:
+    """Whether the next header behind the place says that no event is missing in between.
+
+    Not if the place itself holds the valid header of an event. A REPAIR ends its segment, so behind
+    it lie the bytes that it cut, some of which may still look like records; nor does anything go on
+    behind a seal.
+    """
+    if walk.seal is not None or walk.last_kind == Kind.REPAIR:
+        return False
+    if in_place is not None and takes_number(in_place.kind, in_place.flags):
+        return False
+    return following.event == walk.event + takes_number(following.kind, following.flags)
 
 
 def nonzero_end(file: File, start: int, size: int, *, direct: bool = False) -> tuple[int, bool]:
@@ -152,19 +177,21 @@ class Judgement:
     behind: Behind
 
 
-def judge(walk: Walk, *, witness: int, blind: bool, last: bool) -> Judgement:
+def judge(
+    walk: Walk, *, witness: int, blind: bool, last: bool, known: Behind | None = None
+) -> Judgement:
     """Decide what the place means at which ``walk`` stopped.
 
     ``witness`` is W from outside this segment's bytes; for a segment with a successor that is the
-    successor's base event less one. A seal is an end like any other: all that can be wrong behind
-    it is an event that a witness knows.
+    successor's base event less one, and ``known`` what was found behind an earlier place. A seal is
+    an end like any other: all that can be wrong behind it is an event that a witness knows.
     """
-    behind = look_behind(walk)
+    behind = look_behind(walk, known)
     expected = walk.cut_event + 1
     sealed = walk.seal is not None
     durable = max(witness, walk.proven, behind.durable, walk.event if sealed else 0)
     facts = table.Facts(
-        continues=behind.continues is not None and walk.cut_offset == walk.offset,
+        continues=behind.continues and walk.cut_offset == walk.offset,
         proven=expected <= durable,
         closed=not sealed and (not last or behind.seal),
         short=not sealed and walk.size < walk.header.allocated_bytes,
@@ -179,7 +206,7 @@ def follow(walk: Walk) -> Iterator[Batch]:
     """All batches of a walk, on over places that held no event (row 1), up to any other end."""
     while True:
         yield from walk
-        continues = look_behind(walk).continues
-        if continues is None or walk.cut_offset != walk.offset:
+        behind = look_behind(walk)
+        if behind.following is None or not behind.continues or walk.cut_offset != walk.offset:
             return
-        walk.skip(*continues)
+        walk.skip(*behind.following)

@@ -156,6 +156,8 @@ class Walk:
         self._step_open = False
         self.step_split = 0
         """Offset of the first unnumbered record inside a step; 0 if there is none."""
+        self.damaged = False
+        """Some bytes before ``offset`` did not verify, so counts and root cannot agree."""
         self.alignment: list[int] = []
         """Offsets of records whose alignment bytes are not zero."""
         self.stop: int = Stop.END
@@ -265,6 +267,25 @@ class Walk:
                 self.step_split = batch.base + rows[index][0]
         return found
 
+    def resume_behind(self, header: Header | None, following: tuple[int, Header] | None) -> bool:
+        """Go on behind a damaged event, at its own end if its ``header`` is good, else at the next
+        header; False if there is neither. For a verifier only: the events in between are lost.
+        """
+        before = self.offset
+        if header is not None and before + padded(header.payload_bytes) < self.size:
+            self.offset += padded(header.payload_bytes)
+            self.prev_crc, self.event = header.header_crc, header.event
+        elif following is not None:
+            self.offset = following[0]
+            self.prev_crc = following[1].previous_crc
+            numbered = takes_number(following[1].kind, following[1].flags)
+            self.event = following[1].event - numbered
+        else:
+            return False
+        self.cut_offset, self.cut_event, self._step_open = self.offset, self.event, False
+        self.damaged = True
+        return True
+
     def again(self, file: File, *, size: int, merkle: bool = False) -> Walk:
         """A new walk over the first ``size`` bytes of the same segment, read the same way."""
         return Walk(file, self.segment, self.pages, size=size, merkle=merkle, direct=self.direct)
@@ -284,6 +305,7 @@ class Walk:
         again.
         """
         assert self.cut_offset == self.offset and offset > self.offset
+        self.damaged = True
         if self.tree is not None:
             data, _ = read_readable(self.file, self.offset, offset - self.offset)
             self.tree.add(data)

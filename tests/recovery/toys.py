@@ -25,6 +25,7 @@ class Toy:
     counts: dict[str, int] = field(default_factory=dict[str, int])
     running: bytes = bytes(32)
     last_event: int = 0
+    next_out: int = 1
 
 
 class ToyFold:
@@ -39,6 +40,8 @@ class ToyFold:
         if record.kind == Kind.STATE:
             text, _, count = record.payload.decode().partition("=")
             state.counts[text] = int(count)
+        if record.kind == Kind.OUT:
+            state.next_out = record.seq + 1
         if record.kind not in (Kind.HASH, Kind.REPAIR, Kind.ROSTER):
             state.running = hashlib.sha256(state.running + record.payload).digest()
 
@@ -54,7 +57,7 @@ class ToyFold:
         ]
         if count % 3 == 0:
             payload = f"frame {text} {count}".encode()
-            drafts.append(Draft(Kind.OUT, 2, Flag.CONSUMED, session, count // 3, payload))
+            drafts.append(Draft(Kind.OUT, 2, Flag.CONSUMED, session, state.next_out, payload))
         return drafts
 
     def rerun(self, state: Toy, records: Sequence[Record]) -> list[Draft]:
@@ -109,6 +112,11 @@ def resume(disk: SimDisk, mode: str = "always", *, ticker: Ticker | None = None)
     )
 
 
+def _record(number: int, draft: Draft) -> Record:
+    kind, direction, flags, session, seq, payload = draft
+    return Record(Position(0, 0), number, 0, seq, session, kind, direction, flags, 1, 0, payload)
+
+
 class Machine:
     """A toy application on a journal: feeds texts, keeps the state, remembers what was covered."""
 
@@ -138,8 +146,7 @@ class Machine:
         drafts = self.fold.drafts(self.state, text, self.session)
         first = self.writer.append(drafts, self.ticker.now())
         for number, draft in enumerate(drafts, first):
-            record = Record(Position(0, 0), number, 0, 0, 0, draft.kind, 0, 0, 0, 0, draft.payload)
-            self.fold.apply(self.state, record)
+            self.fold.apply(self.state, _record(number, draft))
         self._passed(0)
         if commit:
             self.writer.commit()
