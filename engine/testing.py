@@ -24,11 +24,10 @@ from typing import Any, Literal
 
 import anyio
 import msgspec
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from anyio.streams.stapled import StapledObjectStream
 
-from ..journal.errors import Error
 from ..journal.simdisk import SimDisk
 from ..journal.siminode import Loss
 from .config import AcceptorConfig, Config, JournalConfig, SessionConfig
@@ -182,13 +181,15 @@ def _stream_pair() -> tuple[_Bytes, _Bytes]:
 class Machine:
     """One computer: its disk outlives its engines, and its power can be cut.
 
-    ``await machine.start()`` boots an engine from what is on the disk. ``kill`` ends it as SIGKILL
-    does (what was written stays), ``cut_power`` loses what was not synced as well; both leave the
-    machine ready for the next ``start``.
+    ``await machine.start()`` boots an engine from what is on the disk, as a task of ``tasks``.
+    ``kill`` ends it as SIGKILL does (what was written stays), ``cut_power`` loses what was not
+    synced as well; both leave the machine ready for the next ``start``. ``application`` makes a new
+    application for each boot.
     """
 
     def __init__(
         self,
+        tasks: TaskGroup,
         config: Config,
         application: Callable[[], Application],
         network: MemoryNetwork,
@@ -201,34 +202,41 @@ class Machine:
         self.clock = clock or SystemClock()
         self.application: Application
         self.engine: Engine
+        self._tasks = tasks
         self._make = application
         self._network = network
-        self._stack: contextlib.AsyncExitStack | None = None
+        self._end = anyio.Event()
+        self._ended = anyio.Event()
+        self._ended.set()
 
     async def start(self) -> Engine:
         """Boot: open the journal, recover, connect."""
-        assert self._stack is None, "it runs already"
+        assert self._ended.is_set(), "it runs already"
+        self._end, self._ended = anyio.Event(), anyio.Event()
+        await self._tasks.start(self._live)
+        return self.engine
+
+    async def _live(self, *, task_status: TaskStatus[None]) -> None:
         self.application = self._make()
         clock = self.clock
         host = _fake_host(clock) if isinstance(clock, FakeClock) else current_host
-        engine = Engine.open(
-            self.config,
-            self.application,
-            disk=self.disk,
-            clock=clock,
-            network=self._network,
-            host=host,
-        )
-        async with contextlib.AsyncExitStack() as stack:
-            self.engine = await stack.enter_async_context(engine)
-            self._stack = stack.pop_all()
-        return self.engine
+        try:
+            async with Engine.open(
+                self.config, self.application,
+                disk=self.disk, clock=clock, network=self._network, host=host,
+            ) as engine:  # fmt: skip
+                self.engine = engine
+                task_status.started()
+                await self._end.wait()
+        except Killed:
+            pass
+        finally:
+            self._ended.set()
 
     async def stop(self) -> None:
         """End in order."""
-        stack, self._stack = self._stack, None
-        assert stack is not None, "it does not run"
-        await stack.aclose()
+        self._end.set()
+        await self._ended.wait()
 
     async def kill(self) -> None:
         """SIGKILL: no goodbye, the page cache stays."""
@@ -239,12 +247,9 @@ class Machine:
         await self._die(self.disk.crash(loss, seed))
 
     async def _die(self, survives: SimDisk) -> None:
-        stack, self._stack = self._stack, None
-        assert stack is not None, "it does not run"
         self.disk.dead = True
-        with contextlib.suppress(Killed, Error):
-            self.engine.crash(Killed("killed"))
-            await stack.aclose()
+        self.engine.crash(Killed("killed"))
+        await self._ended.wait()
         self.disk = survives
 
 

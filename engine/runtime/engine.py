@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -93,6 +94,8 @@ class Engine:
         self._failure: BaseException | None = None
         self._ending = False
         self._hash_at = 0
+        self._wanted: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
+        self._wanted_more: anyio.Event
         self._drivers: list[Driver] = []
         self._initiators: list[Initiator] = []
         self._acceptor: Acceptor | None = None
@@ -100,7 +103,8 @@ class Engine:
         self._host: Host
         self._gate: Gate
         self._store: Store
-        self._resumed: Resumed[EngineState]
+        self._resumed: Resumed[EngineState] | None = None
+        self._crashed = False
         self._fold = EngineFold()
 
     @classmethod
@@ -170,15 +174,20 @@ class Engine:
         try:
             await self._start()
         except BaseException as error:
-            self._failure = self._failure or error
             self._abandon()
-            await self._tasks.__aexit__(None, None, None)
-            raise self._failure from None
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._close_journal)
+            await self._leave(type(error), error, error.__traceback__)
+            raise
         return self
 
     async def _start(self) -> None:
+        self._wanted_more = anyio.Event()
+        self._tasks.start_soon(self._spawner)
         self._spawn(self._host.run)
-        resumed = self._resumed = await anyio.to_thread.run_sync(self._open_journal)
+        await anyio.to_thread.run_sync(self._open_journal)
+        resumed = self._resumed
+        assert resumed is not None
         self.report = resumed.report
         log.journal.info(
             "journal %s: %s, %d events, term %d",
@@ -205,12 +214,13 @@ class Engine:
             driver.redeliver()
         await self._connect()
 
-    def _open_journal(self) -> Resumed[EngineState]:
+    def _open_journal(self) -> None:
+        """In a thread; what it opened is closed even if nobody waits for it any more."""
         wanted = self.config.journal
         parent = os.path.dirname(wanted.path.rstrip("/"))
         if isinstance(self._disk, RealDisk) and parent:
             os.makedirs(parent, exist_ok=True)
-        return open_journal(
+        self._resumed = open_journal(
             self._disk,
             wanted.path,
             self._fold,
@@ -276,6 +286,7 @@ class Engine:
 
     def _append_hash(self) -> None:
         """Journal the hash of the whole state: what replay must meet again (storage rule 7)."""
+        assert self._resumed is not None
         digest = self._fold.digest(self._resumed.state)
         self._gate.append([Draft(int(Kind.HASH), 0, 0, 0, 0, digest)], self._clock.utc_ns())
         self._hash_at = self._gate.next_event + HASH_EVENTS
@@ -295,7 +306,16 @@ class Engine:
 
     def _spawn(self, call: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Run a task until the engine ends; what it raises ends the engine."""
-        self._tasks.start_soon(self._guarded, call, args)
+        self._wanted.append((call, args))
+        self._wanted_more.set()
+
+    async def _spawner(self) -> None:
+        """Starts the tasks that callbacks ask for: not every loop lets a bare callback do that."""
+        while True:
+            await self._wanted_more.wait()
+            self._wanted_more = anyio.Event()
+            while self._wanted:
+                self._tasks.start_soon(self._guarded, *self._wanted.popleft())
 
     async def _guarded(self, call: Callable[..., Awaitable[None]], args: tuple[Any, ...]) -> None:
         try:
@@ -305,9 +325,10 @@ class Engine:
 
     def crash(self, error: BaseException) -> None:
         """Something that nobody can handle inside: stop everything and raise it from the block."""
+        self._crashed = True
         if self._failure is None:
             self._failure = error
-            log.journal.critical("the engine stops: %s", error)
+            log.journal.critical("the engine stops: %s", error, exc_info=error)
         if not self._ending:
             self._abandon()
 
@@ -327,6 +348,15 @@ class Engine:
                     self._failure = problem
             self._abandon()
             await anyio.to_thread.run_sync(self._close_journal)
+        await self._leave(kind, error, trace)
+
+    async def _leave(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the tasks, and raise what ended the engine, if something did."""
         if isinstance(error, anyio.get_cancelled_exc_class()):
             await self._tasks.__aexit__(kind, error, trace)
         else:
@@ -349,6 +379,7 @@ class Engine:
         with anyio.move_on_after(seconds):
             for link in links:
                 await link.over.wait()
+        await self._gate.settled()
         with anyio.move_on_after(HANDLERS_S):
             while any(len(driver.handlers) for driver in self._drivers):
                 await anyio.sleep(0.005)
@@ -356,8 +387,7 @@ class Engine:
             driver.stop()
             driver.step(inp.Stop())
         self._append_hash()
-        self._gate.flush()
-        await self._gate.durable(self._gate.next_event - 1)
+        await self._gate.settled()
 
     def _abandon(self) -> None:
         """Stop everything where it is; whoever is connected sees the connection end."""
@@ -372,13 +402,16 @@ class Engine:
 
     def _close_journal(self) -> None:
         """Seal the journal after an end in order; leave it as it is after a failure."""
-        resumed = getattr(self, "_resumed", None)
+        resumed = self._resumed
         if resumed is None:
             return
-        in_order = self._failure is None
+        in_order = not self._crashed
         try:
-            if in_order and hasattr(self, "_store"):
-                self._store.close()
+            if hasattr(self, "_store"):
+                self._store.close(in_order)
+        except Exception as error:  # the index is disposable (P6), the journal is not
+            log.journal.error("closing the index: %s", error, exc_info=error)
+        try:
             resumed.writer.close(in_order)
         except JournalError as error:
             self._failure = self._failure or error

@@ -98,6 +98,7 @@ class Gate:
         self._open = False
         self._woken = False
         self._turn_booked = False
+        self._turn_steps = 0
         self._lazy_booked = False
         self._uncommitted = 0
         self._urgent = False
@@ -182,14 +183,18 @@ class Gate:
 
         A lone send leaves without a loop turn between; a thousand sends in one loop share commits.
         """
-        if self._open:
-            return
+        self._turn_steps += 1
         if not self._turn_booked:
             self._turn_booked = True
             self._timing.soon(self._turn)
             self.flush()
         elif self._uncommitted >= INLINE_STEPS_MAX:
             self.flush()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether this turn of the loop took so many steps that others should have theirs."""
+        return self._turn_steps >= INLINE_STEPS_MAX
 
     def collect(self, out: Out) -> None:
         """Have ``out.flush()`` called once everything that is covered now has acted."""
@@ -209,6 +214,10 @@ class Gate:
         if writer.durable < event:
             raise self._fail()
 
+    async def settled(self) -> None:
+        """Wait until everything that was appended so far is on disk and has acted."""
+        await self.durable(self.next_event - 1)
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
@@ -227,6 +236,7 @@ class Gate:
 
     def _turn(self) -> None:
         self._turn_booked = False
+        self._turn_steps = 0
         self.flush()
 
     def _lazily(self) -> None:

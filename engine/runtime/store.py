@@ -88,12 +88,13 @@ class Store:
                 self._index.catch_up(min(covered, indexed + SLICE_EVENTS))
             self._index.set_durable(self._writer.durable)
 
-    def close(self) -> None:
-        """Bring the index up to date and close it."""
+    def close(self, in_order: bool = True) -> None:
+        """Close the index; at an end in order bring it up to date first."""
         with self._reading:
             try:
-                self._index.catch_up(self._writer.covered)
-                self._index.set_durable(self._writer.durable)
+                if in_order:
+                    self._index.catch_up(self._writer.covered)
+                    self._index.set_durable(self._writer.durable)
             finally:
                 self._index.close()
                 if self._file is not None:
