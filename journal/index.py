@@ -28,6 +28,8 @@ from .indexformat import (
     EPOCH_MAX,
     NO_MARK,
     Entry,
+    Frame,
+    Group,
     Mark,
     Meta,
     Watermark,
@@ -39,7 +41,7 @@ from .indexopen import Opened, Report, Status, open_store, read_witness, stamp
 from .indexstore import MAP_BYTES
 from .position import Position
 from .reader import NoSuchRecord, Reader
-from .record import NUMBER_MAX, Flag, Kind, Row, takes_number
+from .record import NUMBER_MAX, UNNUMBERED, Direction, Flag, Kind, Row
 from .scanner import Chunk
 from .walker import Walker
 
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Index", "Report", "Status", "Watermark", "read_witness"]
 
 _MARKS_MAX = 1024
+# Plain ints: an IntFlag's "&" makes a new object each time, and the loop below sees every record.
+_FRAMES, _EPOCH, _ROSTER = frozenset({Kind.IN, Kind.OUT}), int(Kind.EPOCH), int(Kind.ROSTER)
+_COPY = int(Flag.COPY)
 _VERIFY = "stop, then run: durafix verify"
 
 
@@ -84,7 +89,7 @@ class Index:
         self._walking = threading.Lock()
         self._marks: list[Mark] = []  # where catch_up ended, not yet known durable
         self._epochs: dict[int, int] = {}
-        self._highest: dict[tuple[int, int], tuple[int, int]] = {}  # (epoch, seq) by direction
+        self._highest: dict[Group, int] = {}  # in each session's current epoch
         self._next_place = (0, 0)
         self._failed: JournalError | None = None
         self._closed = False
@@ -247,6 +252,8 @@ class Index:
     def _take(self, chunk: Chunk, upto: int) -> None:
         """Index the rows up to event ``upto``, and give the others back to the walker."""
         segment, base = chunk.segment, chunk.base
+        skip = self._skip
+        next_place = self._next_place[1] if self._next_place[0] == segment else 0
         last: Row | None = None
         events = 0
         with self._layers.lock:
@@ -255,20 +262,25 @@ class Index:
                 if event > upto:
                     self._walker.unread(chunk, number)
                     break
-                if not takes_number(kind, flags) or event <= self._skip:
+                if kind in UNNUMBERED or (kind == _ROSTER and flags & _COPY):
+                    continue
+                if event <= skip:
                     continue
                 at += base
-                if (segment, at) >= self._next_place:
+                if at >= next_place:
                     self._note(event, Position(segment, at))
+                    next_place = at + SPARSE_BYTES
                 if utc_ns > self._utc_max:
                     self._utc_max = utc_ns
-                if kind in (Kind.IN, Kind.OUT):
-                    if seq and not flags & Flag.COPY:
-                        self._add(session, direction, seq, (segment, at, len(payload), event, crc))
-                elif kind == Kind.EPOCH:
+                if kind in _FRAMES:
+                    if seq and not flags & _COPY:
+                        frame = (segment, at, len(payload), event, crc)
+                        self._add(session, direction, seq, frame)
+                elif kind == _EPOCH:
                     self._enter_epoch(session, event, payload, Position(segment, at))
                 last = row
                 events += 1
+            self._next_place = (segment, next_place)
             if last is not None:
                 self._indexed = Mark(last[1], segment, base + last[0], last[9])
                 self._layers.fresh.count += events
@@ -277,25 +289,24 @@ class Index:
         """Note a place, with the largest time of all events before it."""
         self._layers.fresh.places.append((event, position))
         self._layers.fresh.times.append(self._utc_max)
-        self._next_place = (position.segment, position.offset + SPARSE_BYTES)
 
-    def _add(
-        self, session: int, direction: int, seq: int, frame: tuple[int, int, int, int, int]
-    ) -> None:
+    def _add(self, session: int, direction: int, seq: int, frame: Frame) -> None:
         """Remember a frame if its number is new in its epoch."""
         epoch = self._epochs.get(session)
         if epoch is None:
             epoch = self.epoch(session)
         group = (session, direction, epoch)
-        known = self._highest.get((session, direction))
-        if known is None or known[0] != epoch:
-            known = (epoch, self._layers.highest(group))
-        if seq > known[1]:
-            known = (epoch, seq)
+        highest = self._highest.get(group)
+        if highest is None:
+            highest = self._layers.highest(group)
+        if seq > highest:
+            self._highest[group] = seq
         elif self._layers.find(group, seq) is not None:
             return
-        self._highest[session, direction] = known
-        self._layers.fresh.frames.setdefault(group, {})[seq] = frame
+        frames = self._layers.fresh.frames.get(group)
+        if frames is None:
+            frames = self._layers.fresh.frames[group] = {}
+        frames[seq] = frame
 
     def _enter_epoch(self, session: int, event: int, payload: bytes, position: Position) -> None:
         try:
@@ -306,5 +317,7 @@ class Index:
             what = f"the epoch of event {event} cannot be read: {why}"
             self._failed = Corrupt(what, where=str(position), hint="run: durafix verify")
             raise self._failed
+        for direction in Direction:
+            self._highest.pop((session, direction, self.epoch(session)), None)
         self._epochs[session] = epoch
         self._layers.fresh.epochs.append((session, event, epoch))

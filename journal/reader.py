@@ -18,11 +18,22 @@ import msgspec
 from .disk import Disk
 from .errors import Corrupt, JournalError, Missing
 from .position import Position
-from .record import ALIGN_BYTES, HEADER_BYTES, Flag, Kind, Record, Row, padded, takes_number
+from .record import (
+    ALIGN_BYTES,
+    HEADER_BYTES,
+    UNNUMBERED,
+    Flag,
+    Kind,
+    Record,
+    Row,
+    padded,
+    takes_number,
+)
 from .scanner import Chunk, Scanner
 from .segment import FIRST_RECORD, SEAL_BYTES, HeaderPages, Seal, read_header_pages, unpack_seal
 from .walker import Walker, read_pages, segment_ids, segment_path
 
+_ROSTER, _COPY, _LAST = int(Kind.ROSTER), int(Flag.COPY), int(Flag.LAST)  # plain, for speed
 _SEAL_RECORD_BYTES = padded(SEAL_BYTES)
 _WINDOW_BYTES = 4096  # for a single record
 
@@ -100,12 +111,12 @@ class Reader:
         """
         step: list[Record] = []
         for chunk, row in self._rows(start, stop_event):
-            if not takes_number(row[5], row[7]):
+            if row[5] in UNNUMBERED or (row[5] == _ROSTER and row[7] & _COPY):
                 if step:
                     raise no_end(step)
                 continue
             step.append(chunk.record(row))
-            if row[7] & Flag.LAST:
+            if row[7] & _LAST:
                 yield step
                 step = []
 

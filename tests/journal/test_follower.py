@@ -29,8 +29,8 @@ def numbered(journal: Made) -> list[Record]:
     return [record for record in journal.records if record.numbered]
 
 
-def follow(journal: Made, **options: bool) -> Follower:
-    return Follower(journal.disk, journal.root, **options)
+def follow(journal: Made, *, durable_only: bool | None = None) -> Follower:
+    return Follower(journal.disk, journal.root, durable_only=durable_only)
 
 
 @pytest.fixture
