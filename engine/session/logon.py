@@ -212,9 +212,9 @@ def inside(step: Emitter, a: Arrival) -> None:
     """A Logon while logged on: a reset (141=Y), the reply to ours, or a mistake."""
     state = step.state
     reset = a.frame.get(141) == b"Y" and step.names.version.reset_flag
-    if reset and state.logon == "resetting":
+    if reset and state.logon == "resetting" and a.seq >= state.next_in:
         high = a.seq > state.next_in
-        a.record(step, QUEUED if high else CONSUMED if a.seq == state.next_in else COPY)
+        a.record(step, QUEUED if high else CONSUMED)
         step.emit(LogonChanged("accepted", "on", "reply to our reset", state.heart_bt_int_s))
         step.sync = True
         if high:
@@ -223,7 +223,7 @@ def inside(step: Emitter, a: Arrival) -> None:
         a.record(step, COPY | QUEUED)
         step.emit(LogonChanged("logon-received", "rechecking", "141=Y inside the session"))
         step.effect(AskAuthentication(a.frame))
-    elif a.seq < state.next_in and state.logon != "resetting" and a.frame.get(43) != b"Y":
+    elif a.seq < state.next_in and a.frame.get(43) != b"Y":
         a.record(step, COPY)
         too_low(step, a.seq)
     else:

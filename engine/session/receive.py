@@ -84,10 +84,10 @@ def authenticated(step: Emitter, inp: Authenticated, validator: Validator | None
         return
     logon.verdict(step, inp)
     while state.link == "up" and state.held:
-        source, frame = state.held[0]
-        arrival = Arrival(frame, frame.seq_num, frame.msg_type, source, "held while authenticating")
         if state.logon in LATE:
             return
+        source, frame = state.held[0]
+        arrival = Arrival(frame, frame.seq_num, frame.msg_type, source, "held while authenticating")
         assert state.names is not None
         fault = fault_of(frame, state.names, step.settings, step.at.utc_ns, validator)
         judge(step, arrival, fault)

@@ -112,11 +112,6 @@ def moved(machine: str, at: str, trigger: str) -> str:
     return to
 
 
-def allowed(machine: str, at: str, trigger: str) -> bool:
-    """Whether the table has that transition."""
-    return (at, trigger) in _MOVES[machine]
-
-
 def mermaid(machine: str) -> str:
     """The machine as a Mermaid state diagram, the way docs/session.md shows it."""
     names = {name: name.replace("-", "_") for name in states(machine)}

@@ -455,3 +455,43 @@ def test_789_is_no_field_of_earlier_versions() -> None:
     """Rule 9: 789 from 4.4 and FIXT."""
     core = initiator("FIX.4.2", send_next_expected=True)
     assert core.tell(LinkUp("peer")) == ["35=A|34=1|98=0|108=30|"]
+
+
+def test_a_verdict_on_a_session_that_says_goodbye_is_ignored() -> None:
+    """We logged out while the peer's reset was judged: nothing is reset any more."""
+    core = acceptor().logged_on()
+    core.receive("A", 1, "98=0|108=30|141=Y|")
+    core.tell(LogoutCommand())
+    assert core.tell(Authenticated(True)) == []
+    assert core.state.epoch == 1
+    assert core.receive("5", 2)[-1] == "close: Logout answered by the peer"
+
+
+def test_a_reset_held_behind_a_logon_is_authenticated_in_its_turn() -> None:
+    """Two Logons ahead of the verdict: one verdict each, and what follows waits for the second."""
+    core = acceptor()
+    core.tell(LinkUp("peer"))
+    core.receive("A", 1, "98=0|108=30|")
+    core.receive("A", 1, "98=0|108=30|141=Y|")
+    core.receive("D", 2, "11=a|")
+    assert core.tell(Authenticated(True)) == ["35=A|34=1|98=0|108=30|", "logged on", "ask"]
+    assert core.tell(Authenticated(True)) == ["35=A|34=1|98=0|108=30|141=Y|", "deliver 2"]
+    assert numbers(core) == (2, 2, 3)
+
+
+def test_a_reply_to_our_reset_must_start_at_one() -> None:
+    """A higher number is a gap; a lower one is an error."""
+    for seq, shown in ((3, "35=2|34=2|7=1|16=0|"), (0, "35=5|34=2|58=MsgSeqNum too low")):
+        core = initiator().logged_on()
+        core.tell(ResetCommand("ann", "x"))
+        core.receive("0", 2, "112=RESET|")
+        assert core.receive("A", seq, "98=0|108=30|141=Y|")[0].startswith(shown)
+
+
+def test_a_logout_during_our_reset_ends_it() -> None:
+    """The peer's goodbye still belongs to the epoch before; the new one stays."""
+    core = initiator().logged_on()
+    core.tell(ResetCommand("ann", "x"))
+    core.receive("0", 2, "112=RESET|")
+    assert core.receive("5", 3)[0] == "35=5|34=2|"
+    assert numbers(core) == (2, 3, 1)

@@ -178,3 +178,18 @@ def test_a_password_reaches_no_event_and_no_state() -> None:
     assert b"secret" not in journal and b"a\x01b" not in journal
     assert core.state.waiting is not None and b"secret" not in core.state.waiting[1].raw
     assert outcome.effects[0].frame[554] == b"secret"  # type: ignore[union-attr]
+
+
+def test_a_validators_verdict_on_a_frame_without_a_number_is_fatal() -> None:
+    """A Reject needs a number to refer to."""
+    core = acceptor().logged_on()
+    frame = core.peer("D", 2, "40=w|", t34="x")
+    step(core.state, Received(frame), core.number, core.clock.at, no_orders)
+    assert core.state.link == "down"
+
+
+def test_an_empty_field_is_not_a_missing_one() -> None:
+    """14d for the fields of session messages."""
+    core = acceptor().logged_on()
+    assert "58=Tag specified without a value|371=7|" in core.receive("2", 2, "7=|16=0|")[0]
+    assert "58=Tag specified without a value|371=112|" in core.receive("1", 3, "112=|")[0]

@@ -189,3 +189,11 @@ def test_a_number_is_reserved_before_it_is_used(block: int) -> None:
         assert core.state.next_out <= core.state.reserved
         send(core)
         assert core.last.sync == bool(core.events(Reserved))
+
+
+def test_a_refusal_on_fixt_names_the_application_version() -> None:
+    """1137 with the BusinessMessageReject."""
+    core = acceptor("FIXT.1.1", default_appl_ver_id="9").logged_on("98=0|108=30|1137=9|")
+    core.receive("8", 2, "37=id|")
+    shown = core.tell(HandlerDone(core.number - 1, 2, "refused", code=3))
+    assert shown == ["35=j|34=2|45=2|58=Unsupported Message Type|372=8|380=3|1137=9|"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from durafix.engine.session.events import Dequeued, In, Superseded
+from durafix.engine.session.inputs import LogoutCommand
 from durafix.journal.record import Flag
 
 from .kit import acceptor, initiator
@@ -229,3 +230,33 @@ def test_simultaneous_resend_requests() -> None:
     assert core.receive("2", 8, "7=1|16=1|") == ["fetch 1-1 of epoch 1"]
     assert core.receive("4", 2, "36=9|123=Y|", t43="Y") == []
     assert core.state.next_in == 9
+
+
+def test_a_gapfill_of_one_number_is_that_number() -> None:
+    """36 = 34 + 1: nothing more to move."""
+    core = acceptor().logged_on()
+    assert core.receive("4", 2, "36=3|123=Y|") == []
+    assert len(core.last.events) == 1 and core.state.next_in == 3
+
+
+def test_a_low_possdup_with_a_malformed_origsendingtime_is_rejected() -> None:
+    """2g, 14f."""
+    core = acceptor().logged_on()
+    assert "58=Incorrect data format for value|371=122|" in core.receive(
+        "D", 1, "11=a|", t43="Y", t122="noon"
+    )[0]  # fmt: skip
+
+
+def test_a_low_frame_after_our_logout_closes_without_a_second_one() -> None:
+    """One goodbye is enough."""
+    core = acceptor().logged_on()
+    core.tell(LogoutCommand())
+    assert core.receive("0", 1)[0] == "alert seq-too-low"
+    assert core.state.link == "down"
+
+
+def test_nothing_is_asked_for_after_our_logout() -> None:
+    """The gap is asked for at the next logon (rule 2)."""
+    core = acceptor().logged_on()
+    core.tell(LogoutCommand())
+    assert core.receive("D", 5, "11=a|") == []
