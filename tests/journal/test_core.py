@@ -50,8 +50,8 @@ def test_a_missing_build_warns_and_works() -> None:
     [
         ("wrong.crc32c = lambda data, crc=0: 7", "disagrees with crcmod"),
         (
-            "wrong.MerkleTree = type('T', (p.MerkleTree,), {'root': lambda self: bytes(32)})",
-            "disagrees with hashlib",
+            "wrong.Packer = type('T', (p.Packer,), {'take': lambda self: b'other'})",
+            "packs other bytes",
         ),
     ],
 )
