@@ -23,6 +23,7 @@ Invariants.
 from __future__ import annotations
 
 import enum
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -32,7 +33,7 @@ from ._core import Packer
 from .chain import extend
 from .errors import DiskFull, TooLarge
 from .manifest import Layout
-from .record import HEADER_BYTES, Draft, Flag, Kind, padded
+from .record import HEADER_BYTES, Flag, Kind, padded
 from .rotation import Segments
 from .segment import (
     FIRST_RECORD,
@@ -44,11 +45,11 @@ from .segment import (
 )
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Sequence
 
     from .disk import Disk, File
     from .policy import WriterStart
+    from .record import Draft
     from .segment import Policy as PolicyCode
 
 Step = tuple[int, int, "Sequence[Draft]", int]
@@ -92,8 +93,10 @@ class Appender:
         self._salts = salts
         at = Layout(start.root.rstrip("/"))
         self._segments = Segments(disk, at, start.segment_bytes)
-        self.roster = dict(start.roster)
-        """As far as its events were packed."""
+        self._end = start.segment_bytes - start.pad_bytes - HEADER_BYTES - SEAL_ROOM
+        self._half = start.segment_bytes // 2
+        self.rosters: deque[tuple[int, dict[int, str]]] = deque([(0, dict(start.roster))])
+        """(event number, roster from there on): what the next segment may have to open with."""
         self.segment = start.segment - 1
         self.packed = self.written = self.durable = start.last_event
         self.witnessed = start.last_event
@@ -114,11 +117,8 @@ class Appender:
 
     @property
     def free_bytes(self) -> int:
-        """Room for events in the open segment, with what the PAD and the SEAL need set aside."""
-        if self._stage is not _Stage.OPEN:
-            return 0
-        reserve = self._start.pad_bytes + HEADER_BYTES + SEAL_ROOM
-        return self._start.segment_bytes - int(self._packer.offset) - reserve
+        """Room for events in the open segment; what the PAD and the SEAL need is set aside."""
+        return self._end - self._packer.offset if self._stage is _Stage.OPEN else 0
 
     @property
     def rotating(self) -> bool:
@@ -133,42 +133,41 @@ class Appender:
     @property
     def step_bytes_max(self) -> int:
         """Largest step that an empty segment is sure to hold."""
-        reserve = self._start.pad_bytes + HEADER_BYTES + SEAL_ROOM
-        roster = padded(self._start.segment_bytes // ROSTER_SHARE)
-        return self._start.segment_bytes - FIRST_RECORD - roster - reserve
+        return self._end - FIRST_RECORD - padded(self._start.segment_bytes // ROSTER_SHARE)
 
     @property
     def wants_next(self) -> bool:
         """Whether half of the segment is used and no successor is prepared."""
-        return not self._segments.prepared and 2 * self.free_bytes < self._start.segment_bytes
+        return self._packer.offset > self._half and not self._segments.prepared
 
     # Writing
 
     def pack(self, queue: deque[Step], limit_bytes: int) -> int:
-        """Take whole steps from the queue's front while they fit; returns their bytes. Stops before
-        a step that wants the next segment."""
+        """Take whole steps from the queue's front while they fit; returns their bytes.
+
+        Stops before a step that wants the next segment. ``list(queue)`` and each ``popleft`` are
+        one move for the interpreter, so the owner may append meanwhile.
+        """
         assert self._unwritten is None
-        room = min(self.free_bytes, limit_bytes)
         if not queue or self._stage is not _Stage.OPEN:
             return 0
-        packer, durable, taken = self._packer, self.durable, 0
-        while queue:
-            first, utc_ns, drafts, size = queue[0]
-            if taken + size > room and (taken or size > self.free_bytes):
-                break
-            packer.step(first, utc_ns, durable, drafts)
+        batch, packer, durable = list(queue), self._packer, self.durable
+        room = max(0, self._end - packer.offset)  # a PAD may reach beyond the end for events
+        if room > limit_bytes:  # a step above the limit goes alone
+            room = max(limit_bytes, min(room, batch[0][3]))
+        count, taken = packer.steps(batch, durable, room)
+        if not count:
+            return 0
+        for _ in range(count):
             queue.popleft()
-            taken += size
-            if not self._events:
-                self._first = (first, utc_ns)
-            self._events += len(drafts)
-            self.packed = first + len(drafts) - 1
-            self._last_utc = utc_ns
-            if drafts[0][0] == Kind.ROSTER:
-                self.roster = unpack_roster(drafts[0][5])
-        if taken:
-            self.witnessed = durable
-            self._packed_bytes += taken
+        if not self._events:
+            self._first = batch[0][:2]
+        first, self._last_utc, drafts, _ = batch[count - 1]
+        packed = first + len(drafts) - 1
+        self._events += packed - self.packed
+        self.packed = packed
+        self.witnessed = durable
+        self._packed_bytes += taken
         return taken
 
     def flush(self) -> int:
@@ -180,7 +179,7 @@ class Appender:
         while self._unwritten is not None or self._packer.pending:
             if self._unwritten is None:
                 packed = self._packer.take()
-                self._unwritten = (packed, int(self._packer.offset) - len(packed))
+                self._unwritten = (packed, self._packer.offset - len(packed))
             data, offset = self._unwritten
             self._file.pwrite(data, offset)
             self._unwritten = None
@@ -207,9 +206,7 @@ class Appender:
         """What a sync that begins now makes durable."""
         assert self._unwritten is None and not self._packer.pending
         packer = self._packer
-        return Point(
-            self.written, int(packer.offset), int(packer.prev_header_crc), self.unsynced_bytes
-        )
+        return Point(self.written, packer.offset, packer.prev_header_crc, self.unsynced_bytes)
 
     def fdatasync(self) -> None:
         """Make what was written before the call durable. ``IoFailed``: outcome unknown."""
@@ -277,21 +274,21 @@ class Appender:
     def _pack_seal(self) -> None:
         packer = self._packer
         assert not packer.pending
-        root, leaves = packer.tree.root(), int(packer.tree.count)
+        root, leaves = packer.tree.root(), packer.tree.count
         self._chain = extend(self._chain, root, leaves)
         first, first_ns = self._first
         seal = Seal(
             events=self._events,
-            records=int(packer.records),
+            records=packer.records,
             first_event=first,
             last_event=self.packed if self._events else 0,
             first_utc_ns=first_ns,
             last_utc_ns=self._last_utc,
-            size_bytes=int(packer.offset),
+            size_bytes=packer.offset,
             root=root,
             chain=self._chain,
         )
-        offset = int(packer.offset)
+        offset = packer.offset
         self._single(Kind.SEAL, Flag.NONE, pack_seal(seal))
         record = packer.take()
         self._digest = seal_digest(record)
@@ -320,7 +317,9 @@ class Appender:
         self._events, self._first, self._last_utc = 0, (0, 0), 0
         self._packer = packer = Packer(header.salt, crc, FIRST_RECORD)
         packer.tree.add(page)
-        self._single(Kind.ROSTER, Flag.COPY, pack_roster(self.roster))
+        while len(self.rosters) > 1 and self.rosters[1][0] <= self.packed:
+            self.rosters.popleft()
+        self._single(Kind.ROSTER, Flag.COPY, pack_roster(self.rosters[0][1]))
         return file, packer
 
     def _single(self, kind: Kind, flags: Flag, payload: bytes) -> None:
@@ -343,18 +342,9 @@ class Appender:
         return file
 
 
-class _Roster(msgspec.Struct):
-    sessions: dict[int, str]
-
-
 def pack_roster(roster: dict[int, str]) -> bytes:
     """The payload of a ROSTER record: session number to name, always the whole roster."""
     return msgspec.json.encode({"sessions": {str(n): name for n, name in sorted(roster.items())}})
-
-
-def unpack_roster(payload: bytes) -> dict[int, str]:
-    """The inverse; ``msgspec.MsgspecError`` if it is none."""
-    return msgspec.json.decode(payload, type=_Roster).sessions
 
 
 def check_roster(payload: bytes, segment_bytes: int) -> None:

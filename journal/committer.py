@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 MS = 1_000_000
+SHORT_S = 0.001
+"""Longest that the owner waits for the thread to leave ``_io``.
+
+Without the wait one collision would breed the next: the thread would write what the owner left to
+it, and hold the lock again when the owner comes back.
+"""
 
 
 class Committer:
@@ -48,6 +54,7 @@ class Committer:
         self._progress = progress
         self._policy = policy
         self._always = policy.mode == "always"
+        self._interval = policy.mode == "interval"
         self._limits = limits
         self._monotonic = monotonic
         self._probe = probe
@@ -57,6 +64,7 @@ class Committer:
         self._synced_at = monotonic()
         self._retry_at: int | None = None  # the disk was full: leave it alone until then
         self._prepare_at: int | None = None  # the same for the next segment's file
+        self._rotating = False  # the thread holds _io for long; do not wait for it
         self._failure: JournalError | None = None  # met in the owner's thread, handled in ours
 
     def write_inline(self) -> bool:
@@ -64,7 +72,7 @@ class Committer:
 
         False if the writer's thread has something to do.
         """
-        if self._retry_at is not None or not self._io.acquire(blocking=False):
+        if self._retry_at is not None or self._rotating or not self._io.acquire(timeout=SHORT_S):
             return False
         appender = self._appender
         try:
@@ -78,17 +86,16 @@ class Committer:
         except JournalError as error:
             self._failure = error
             return False
+        except BaseException as error:  # a bug: what was packed must not be packed again
+            self.fail(error)
+            raise
         finally:
             self._io.release()
         self._publish()
-        return not (
-            self._demand
-            or self._queue
-            or (appender.wants_next and self._prepare_at is None)
-            or (
-                self._policy.mode == "interval"
-                and (first_unsynced or appender.unsynced_bytes >= self._policy.interval_bytes)
-            )
+        if self._demand or self._queue or (appender.wants_next and self._prepare_at is None):
+            return False
+        return not self._interval or not (
+            first_unsynced or appender.unsynced_bytes >= self._policy.interval_bytes
         )
 
     def pump(self) -> float | None:
@@ -129,6 +136,7 @@ class Committer:
                 continue
             try:
                 with self._io:
+                    self._rotating = True
                     self._appender.seal()
                 self._publish()
                 return
@@ -180,7 +188,11 @@ class Committer:
 
     def _rotate(self) -> None:
         began = self._monotonic()
-        self._appender.rotate()
+        self._rotating = True
+        try:
+            self._appender.rotate()
+        finally:
+            self._rotating = False
         self._unsynced_since = None
         self._synced_at = self._monotonic()
         self._probe.rotated(self._appender.segment, self._synced_at - began)
@@ -260,7 +272,7 @@ class Committer:
         now = self._monotonic()
         due = [at for at in (self._retry_at, self._prepare_at) if at is not None]
         unsynced = self._unsynced_since is not None and self._appender.unsynced_bytes
-        if self._policy.mode == "interval" and unsynced:
+        if self._interval and unsynced:
             due.append((self._unsynced_since or 0) + self._policy.interval_ms * MS)
         if self._appender.durable > self._appender.witnessed:
             due.append(self._synced_at + self._limits.idle_mark_ms * MS)

@@ -14,8 +14,9 @@ Threads and locks.
 - One *owner* thread calls ``append``, ``register`` and ``commit``. ``append`` takes no lock: it
   puts a step at the end of a deque and counts bytes in a number that only the owner writes. It
   never waits for the disk.
-- ``_io`` guards the appender: pack, write, rotate. The owner only tries it, and leaves the work to
-  the thread if it is taken. The thread lets it go during fdatasync, unless it rotates.
+- ``_io`` guards the appender: pack, write, rotate. The thread lets it go during fdatasync, unless it
+  rotates. The owner waits for it at most a millisecond, and not at all during a rotation; then it
+  leaves the work to the thread.
 - Sync, rotation and close are the thread's alone, so no two of them meet. While it syncs, the owner
   may pack and write behind the PAD; the point that the sync confirms was taken before, under
   ``_io``.
@@ -165,8 +166,10 @@ class Writer:
         number = max(self._roster, default=0) + 1
         payload = pack_roster({**self._roster, number: name})
         check_roster(payload, self._start.segment_bytes)
-        self.append([Draft(Kind.ROSTER, 0, 0, number, 0, payload)], self._clock(), sync=True)
+        draft = Draft(Kind.ROSTER, 0, 0, number, 0, payload)
+        event = self.append([draft], self._clock(), sync=True)
         self._roster[number] = name
+        self._appender.rosters.append((event, dict(self._roster)))
         return number
 
     # What anyone may call
