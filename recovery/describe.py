@@ -35,7 +35,8 @@ _LOOKS: dict[int, tuple[str, str]] = {
 }
 
 
-_SAYS_IT_ALL = frozenset({"torn-tail", "unnumbered-damage"})
+_SAYS_IT_ALL = frozenset({"torn-tail", "unnumbered-damage", "end-unknown"})
+"""Codes beside which the looks of the bytes are only evidence."""
 
 
 def damage(walk: Walk, roster: dict[int, str]) -> Finding:
@@ -108,7 +109,14 @@ def verdict_on(walk: Walk, judgement: Judgement, witnesses: Witnesses) -> Findin
             looks=Stop(walk.stop).name,
         )
     if row.decision is Decision.CANNOT_TELL:
-        return finding("end-unknown", row.because, position=here, event=event, row=row.number)
+        return finding(
+            "end-unknown",
+            row.because,
+            position=here,
+            event=event,
+            row=row.number,
+            looks=Stop(walk.stop).name,
+        )
     if row.number == 4:
         return finding(
             "segment-short",

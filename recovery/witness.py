@@ -48,19 +48,20 @@ class Witnesses:
         return not self.tail_present and self.index is None
 
     def contradicts(self, batch: Batch, segment: int) -> str:
-        """Which witness names another record than the one that ``batch`` holds in its place."""
-        tail = self.tail
+        """Which witness names another record than the one that ``batch`` holds in its place.
+
+        The place alone proves nothing: where only padding was lost, a REPAIR stands there now.
+        """
+        tail, mark, rows = self.tail, self.index, batch.rows
         if tail is not None and tail.segment == segment:
-            if batch.base < tail.offset <= batch.base + batch.end:
-                index = bisect.bisect_left(batch.rows, (tail.offset - batch.base,)) - 1
-                if index >= 0 and batch.base + batch.behind(index) == tail.offset:
-                    if batch.rows[index][9] != tail.header_crc:
-                        return "tail file"
-        mark = self.index
+            index = bisect.bisect_left(rows, (tail.offset - batch.base,)) - 1
+            if index >= 0 and batch.base + batch.behind(index) == tail.offset:
+                if rows[index][1] == tail.event and rows[index][9] != tail.header_crc:
+                    return "tail file"
         if mark is not None and mark.durable and mark.segment == segment:
-            index = bisect.bisect_left(batch.rows, (mark.offset - batch.base,))
-            if index < len(batch.rows) and batch.base + batch.rows[index][0] == mark.offset:
-                if batch.rows[index][9] != mark.header_crc:
+            index = bisect.bisect_left(rows, (mark.offset - batch.base,))
+            if index < len(rows) and batch.base + rows[index][0] == mark.offset:
+                if rows[index][1] == mark.durable and rows[index][9] != mark.header_crc:
                     return "index"
         return ""
 

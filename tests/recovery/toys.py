@@ -152,13 +152,13 @@ class Machine:
             self.writer.commit()
         return first + len(drafts) - 1
 
-    def hash(self) -> None:
-        """Journal the state's digest."""
-        self.writer.append(
-            [Draft(Kind.HASH, 0, 0, 0, 0, self.fold.digest(self.state))], self.ticker.now()
-        )
+    def hash(self, *, sync: bool = False) -> int:
+        """Journal the state's digest; returns the event number."""
+        draft = Draft(Kind.HASH, 0, 0, 0, 0, self.fold.digest(self.state))
+        event = self.writer.append([draft], self.ticker.now(), sync=sync)
         self._passed(1)
         self.writer.commit()
+        return event
 
     def _passed(self, events: int) -> None:
         self.state.last_event += events
