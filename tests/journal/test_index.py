@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durafix.journal.errors import Corrupt, DiskFull
-from durafix.journal.index import Index, Status
+from durafix.journal.index import Index, Status, read_witness
 from durafix.journal.indexformat import NO_MARK, Meta
 from durafix.journal.indexlayers import Layers
 from durafix.journal.indexopen import Opened, Report
@@ -17,6 +17,7 @@ from durafix.journal.indexstore import Item, MemoryStore
 from durafix.journal.reader import NoSuchRecord
 from durafix.journal.realdisk import RealDisk
 from durafix.journal.record import Direction, Draft, Flag, Kind
+from durafix.journal.simdisk import SimDisk
 
 from .journals import UUID, Made, epoch, in_, made, out
 from .scans import Scan, assert_places, assert_same
@@ -131,6 +132,19 @@ def test_any_journal_read_in_any_pieces_gives_the_answers_of_a_scan(
     assert_same(index, scan)
     assert_places(index, scan)
     index.close()
+
+
+def test_on_a_simulated_disk_the_index_lives_in_memory() -> None:
+    """It answers the same, and is built again at each open."""
+    journal = filled(Made(SimDisk(), "/journal", allocated=1 << 20), 60)
+    scan = Scan(journal.records)
+    for _ in range(2):
+        with open_index(journal) as index:
+            assert index.report.status is Status.REBUILT
+            index.catch_up(journal.event)
+            assert_same(index, scan)
+            assert_places(index, scan, step=17)
+    assert read_witness(journal.disk, journal.root) is None
 
 
 def test_catch_up_goes_exactly_as_far_as_it_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ same."""
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import lmdb
 import pytest
 
 from durafix.journal import indexcheck, indexformat
+from durafix.journal._core import crc32c
 from durafix.journal.errors import Corrupt
 from durafix.journal.index import Index, Status, read_witness
 from durafix.journal.indexformat import META_KEY, pack_meta, unpack_meta
@@ -179,7 +181,7 @@ def test_a_watermark_of_another_format_is_refused(journal: Made) -> None:
 
     def newer(raw: bytes) -> bytes:
         body = (indexformat.FORMAT + 1).to_bytes(4, "big") + raw[4:-4]
-        return body + indexformat._CRC.pack(indexformat.crc32c(META_KEY + body))
+        return body + struct.pack(">I", crc32c(META_KEY + body))
 
     rewrite_meta(journal, newer)
     assert reopened(journal)[0] is Status.REBUILT
