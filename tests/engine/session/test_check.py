@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from durafix.engine.session.answer import reject
@@ -11,7 +13,7 @@ from durafix.engine.session.emitter import Emitter
 from .kit import acceptor, show
 
 
-def rejected(version: str, fault: Fault, **header: str) -> str:
+def rejected(version: str, fault: Fault, **header: Any) -> str:
     """The Reject of an order."""
     core = acceptor(version).logged_on()
     emitter = Emitter(core.state, core.number, core.clock.at)
