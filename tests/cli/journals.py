@@ -61,7 +61,7 @@ class Live:
                 clock=lambda: self.now.utc_ns,
             ),
         )
-        self.writer, self.state = resumed.writer, resumed.state
+        self.writer, self.state, self.index = resumed.writer, resumed.state, resumed.index
         self.number = self.writer.register(NAME.text)
         self.state.roster[self.number] = NAME.text
         self.session = self.state.sessions.setdefault(self.number, State())
@@ -112,6 +112,12 @@ class Live:
             self.feed(HandlerDone(event, self.session.next_in - 1, "done"))
         return event
 
+    def follow(self) -> None:
+        """The index catches up and commits, as it does once a second."""
+        self.index.catch_up(self.writer.covered)
+        self.index.set_durable(self.writer.durable)
+        self.index.commit()
+
     def hash(self) -> None:
         """The state hash, as the engine journals it."""
         digest = self.fold.digest(self.state)
@@ -122,6 +128,10 @@ class Live:
         self.feed(LinkDown("eof"))
         self.feed(Stop())
         self.hash()
+        self.writer.sync()
+        self.writer.wait(self.writer.next_event - 1, durable=True)
+        self.follow()
+        self.index.close()
         self.writer.close(True)
 
     def __enter__(self) -> Live:
@@ -133,6 +143,8 @@ class Live:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """The end of a process: the index is closed, the journal is left without a seal."""
+        self.index.close()
         self.writer.close(False)
 
 

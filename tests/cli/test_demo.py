@@ -1,4 +1,4 @@
-"""The demo kills for real, recovers, reconciles what is on disk, and leaves nothing running behind."""
+"""The demo kills for real, recovers, reconciles what is on disk, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Cli = Callable[..., Ran]
 def test_orders_survive_kills_under_every_policy(
     cli: Cli, tmp_path: Path, fsync: str, seed: int
 ) -> None:
-    """SIGKILL keeps the page cache, so nothing that was accepted may be missing under any of them."""
+    """SIGKILL keeps the page cache: nothing that was accepted may be missing under any of them."""
     folder = tmp_path / "demo"
     words = ["--orders", 300, "--kills", 3, "--seed", seed, "--fsync", fsync, "--dir", folder]
     done = cli("demo", *words, "-o", "json")

@@ -61,3 +61,8 @@ def order(seed: int, number: int) -> NewOrder:
         quantity=100 * rng.randint(1, 9),
         price=Decimal(rng.randint(9_950, 10_050)) / 100,
     )
+
+
+def order_number(cl_ord_id: str) -> int:
+    """The inverse of ``order(...).cl_ord_id``."""
+    return int(cl_ord_id.removeprefix("c"))

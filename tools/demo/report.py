@@ -141,8 +141,8 @@ def _recoveries(recoveries: list[dict[str, Any]]) -> Iterator[str]:
                 "kill -9": number,
                 "side": one["killed"],
                 "after order": one["at_order"],
-                "journal recovered": f"{one['up_ms']} ms",
-                "logged on again": f"{one['logged_on_ms']} ms",
+                "journal open after": f"{one['up_ms']} ms",
+                "logged on after": f"{one['logged_on_ms']} ms",
             }
             for number, one in enumerate(recoveries, 1)
         ]

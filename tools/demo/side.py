@@ -25,7 +25,7 @@ from ...engine.runtime.session import Receipt, Session
 from ...engine.wire import Message
 from ..samples.match import MatchingApplication
 from .link import Ask, Job, Told, ask_of, tell_line
-from .plan import order
+from .plan import order, order_number
 
 METRICS_S = 0.25
 COVER_POLL_S = 0.001
@@ -52,10 +52,13 @@ class Exchange(MatchingApplication):
 
 
 class Desk(Application):
-    """Takes the reports; sending is the task ``send_orders``."""
+    """Takes the reports; sending is the task ``send_orders``. ``first``: the first order that this
+    process sends.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
         self.acked = 0
+        self._first = first
         self.changed = anyio.Event()
 
     def wake(self) -> None:
@@ -74,7 +77,8 @@ class Desk(Application):
     async def on_message(self, session: Session, message: Message) -> None:
         """Count acknowledgements; trades need nothing."""
         if message.type == "8" and message.get(150) in ("0", "8"):
-            self.acked += 1
+            # Those of an earlier life must not widen the window of this one.
+            self.acked += order_number(message[11]) >= self._first
             tell(Told("acked", name=message[11]))
             self.wake()
 
@@ -164,7 +168,7 @@ def metrics_of(engine: Engine) -> dict[str, int]:
 
 async def run(job: Job) -> None:
     """The life of a side, from recovery to a stop in order."""
-    application = Desk() if job.role == "desk" else Exchange(job.journal)
+    application = Desk(job.first) if job.role == "desk" else Exchange(job.journal)
     granted = Granted()
     async with Engine.open(job.config, application) as engine:
         tell(Told("up"))

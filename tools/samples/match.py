@@ -21,9 +21,11 @@ import anyio
 from ...engine.errors import NotLoggedOn
 from ...engine.runtime.application import Application, Refuse
 from ...engine.runtime.session import Session
+from ...engine.session.events import In
+from ...engine.session.records import decode
 from ...engine.wire import Message
 from ...journal.record import Kind, Record
-from ..render.frames import fields, message_type
+from ..render.frames import message_type
 from ..render.records import cause_and_key, cursor_of, frame_of
 from ..source import Selection, Source
 from .book import MARKET, Book, Order, Report
@@ -105,36 +107,26 @@ def handle(book: Book, session: str, message: Message) -> list[Report]:
 
 
 def unsent(book: Book, records: Iterable[Record], roster: dict[int, str]) -> list[Report]:
-    """Fold the finished orders of a journal into the book; returns the reports that were never
-    sent.
-    """
-    waiting: dict[int, tuple[str, dict[bytes, str]]] = {}
+    """Fold the finished orders of a journal into the book; returns the reports never sent."""
+    waiting: dict[int, tuple[str, Message]] = {}
     said: list[Report] = []
     keys: set[str] = set()
     for record in records:
         if record.kind == Kind.IN:
-            frame = frame_of(record)
-            if message_type(frame) in (ORDER, CANCEL):
-                values = {t: v.decode("latin-1") for t, v in fields(frame)}
-                waiting[record.event] = (roster.get(record.session, ""), values)
+            if message_type(frame_of(record)) in (ORDER, CANCEL):
+                event = decode(record)
+                assert isinstance(event, In)
+                message = Message.from_frame(event.frame, event_number=record.event)
+                waiting[record.event] = (roster.get(record.session, ""), message)
         elif record.kind == Kind.OUT:
             keys.add(cause_and_key(record)[1].decode("latin-1"))
         elif record.kind == Kind.CURSOR:
-            event, result = cursor_of(record)
-            session, values = waiting.pop(event, ("", {}))
-            if result == "done" and values:
-                said += _again(book, session, event, values)
+            number, result = cursor_of(record)
+            if number in waiting:
+                session, message = waiting.pop(number)
+                if result == "done":
+                    said += handle(book, session, message)
     return [report for report in said if report.key not in keys]
-
-
-def _again(book: Book, session: str, event: int, values: dict[bytes, str]) -> list[Report]:
-    """The same as ``handle``, from the journaled text of a message whose handler had finished."""
-    if values[b"35"] == CANCEL:
-        return book.cancel(session, event, values[b"11"], values[b"41"])
-    price = None if values[b"40"] == MARKET else Decimal(values[b"44"])
-    quantity = Decimal(values[b"38"])
-    side, symbol = values[b"54"], values[b"55"]
-    return book.submit(Order(session, event, values[b"11"], symbol, side, quantity, price))
 
 
 def execution_report(report: Report, session: Session) -> Message:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from durafix.tools.demo.plan import SIDES, kills, order
+from durafix.tools.demo.plan import SIDES, kills, order, order_number
 
 
 def test_the_same_seed_gives_the_same_plan() -> None:
@@ -11,6 +11,7 @@ def test_the_same_seed_gives_the_same_plan() -> None:
     assert kills(7, 20_000, 20) != kills(8, 20_000, 20)
     assert [order(1, n) for n in range(1, 50)] == [order(1, n) for n in range(1, 50)]
     assert order(1, 5) != order(2, 5)
+    assert order_number(order(1, 5).cl_ord_id) == 5
 
 
 @pytest.mark.parametrize("seed", range(30))
