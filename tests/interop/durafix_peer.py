@@ -13,9 +13,9 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-from durafix.engine import Application, Engine, Message, utc_now
+from durafix.engine import Application, Engine, Message, NotLoggedOn, utc_now
 
-CONFIG = """[journal]
+JOURNAL = """[journal]
 path = "{folder}/journal"
 fsync = "{fsync}"
 
@@ -24,11 +24,16 @@ role = "{role}"
 begin_string = "{begin}"
 sender = "DURAFIX"
 target = "QF"
-host = "127.0.0.1"
-port = {port}
 heartbeat_s = {heartbeat}
-reconnect_initial_s = 0.1
+"""
+INITIATOR = """host = "127.0.0.1"
+port = {port}
+reconnect_min_s = 0.1
 reconnect_max_s = 0.5
+"""
+ACCEPTOR = """
+[acceptor]
+port = {port}
 """
 
 
@@ -77,15 +82,22 @@ async def send(session: Any, first: int, last: int) -> None:
     for number in range(first, last + 1):
         fields = {11: f"c{number}", 21: "1", 55: "MSFT", 54: "1", 38: 100 + number % 900}
         order = Message("D", fields | {40: "2", 44: "12.50", 60: utc_now()})
-        receipt = await session.send(order, key=f"c{number}")
+        while True:
+            await session.wait_logged_on()
+            try:
+                receipt = await session.send(order, key=f"c{number}")
+                break
+            except NotLoggedOn:
+                continue
         say(event="sent", id=f"c{number}", seq=receipt.seq_num)
 
 
 async def main() -> None:
     role, begin_string, port, folder, heartbeat, fsync = sys.argv[1:7]
     config = Path(folder, "durafix.toml")
+    text = JOURNAL + (INITIATOR if role == "initiator" else ACCEPTOR)
     config.write_text(
-        CONFIG.format(
+        text.format(
             role=role,
             begin=begin_string,
             port=port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -35,13 +36,22 @@ class Peer:
             text=True,
             cwd=ROOT,
         )
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
-        for line in process.stdout:
-            if line.startswith("{"):
-                self._lines.put(json.loads(line))
+        with process.stdout:
+            for line in process.stdout:
+                if line.startswith("{"):
+                    self._lines.put(json.loads(line))
+
+    def _end(self) -> None:
+        """The process is gone: close both pipes."""
+        assert self.process.stdin
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self._reader.join(5)
 
     def tell(self, line: str) -> None:
         """Write one command."""
@@ -74,6 +84,7 @@ class Peer:
         """SIGKILL, now."""
         self.process.kill()
         self.process.wait()
+        self._end()
 
     def restart(self) -> None:
         """Start the same command again, as a supervisor would."""
@@ -85,5 +96,6 @@ class Peer:
             if self.process.poll() is None:
                 self.tell("stop")
                 self.process.wait(10)
+            self._end()
         except (OSError, subprocess.TimeoutExpired):
             self.kill()

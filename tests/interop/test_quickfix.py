@@ -75,7 +75,11 @@ class Link:
         self.qf.wait_for("logon")
 
     def settle(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Wait until both sides are logged on with equal numbers; fail with both after 20 s."""
+        """Wait until both sides are logged on with equal numbers; fail with both after 20 s.
+
+        QuickFIX consumes a queued Logon before the gap fill that covers it, drops that gap fill as too
+        low, and asks for the rest only when the next message shows the gap: a heartbeat must come.
+        """
         end = time.monotonic() + 20
         while True:
             us, qf = self.us.ask("numbers", "numbers"), self.qf.ask("numbers", "numbers")
@@ -94,7 +98,7 @@ class Link:
 
 @contextmanager
 def link(
-    role: str, begin: str, folder: Path, *, heartbeat: int = 30, fsync: str = "always"
+    role: str, begin: str, folder: Path, *, heartbeat: int = 5, fsync: str = "always"
 ) -> Iterator[Link]:
     """A running link; all processes end with the block."""
     joined = Link(role, begin, folder, heartbeat, fsync)
@@ -197,6 +201,7 @@ def test_test_requests_are_answered_both_ways(role: str, begin: str, tmp_path: P
     """QuickFIX asks us; then its side of the wire falls silent and we ask it."""
     with link(role, begin, tmp_path, heartbeat=2) as joined:
         joined.both_logged_on()
+        joined.settle()  # a TestRequest behind a gap would be dropped by the gap fill over it
         joined.qf.tell("testrequest hello")
         joined.qf.wait(lambda event: event.get("id") == "hello")
         quiet = "back" if role == "initiator" else "front"
