@@ -261,7 +261,7 @@ class Appender:
             point = self.point()
             self.fdatasync()
             self.confirm(point)
-            self._segments.finish(self._file, self.segment, point.offset)
+            self._segments.finish(self._file, point.offset)
             self._file.close()
             self._stage = _Stage.SEALED
 

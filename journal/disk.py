@@ -33,7 +33,11 @@ class File(Protocol):
 
     @property
     def path(self) -> str:
-        """The name it was opened under."""
+        """The name it was opened under, or was given since; errors name it."""
+        ...
+
+    def renamed(self, path: str) -> None:
+        """Its name has changed on disk (``Disk.rename``)."""
         ...
 
     def pread(self, offset: int, length: int) -> bytes:

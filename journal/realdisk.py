@@ -85,8 +85,12 @@ class RealFile:
 
     @property
     def path(self) -> str:
-        """The name it was opened under."""
+        """See ``File``."""
         return self._path
+
+    def renamed(self, path: str) -> None:
+        """See ``File``."""
+        self._path = path
 
     def pread(self, offset: int, length: int) -> bytes:
         """See ``File``."""

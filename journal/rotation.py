@@ -78,20 +78,21 @@ class Segments:
             self._next.pwrite(page + page, 0)
             self._next.fdatasync()
             self._disk.rename(self._at.next, target)
+            self._next.renamed(target)
             self._named = target
         self._disk.fsync_dir(self._at.segments)
         file, self._next = self._next, None
         assert file is not None
         return file, page, page_crc(page)
 
-    def finish(self, file: File, segment: int, size_bytes: int) -> None:
+    def finish(self, file: File, size_bytes: int) -> None:
         """Behind a durable SEAL: cut the unused space off, durably, and take the right to write
         away.
         """
         file.truncate(size_bytes)
         file.fsync()
         with contextlib.suppress(JournalError):
-            self._disk.protect(self._at.segment(segment))  # without modes the seal alone guards it
+            self._disk.protect(file.path)  # without modes the seal alone guards it
 
     def close(self) -> None:
         """Drop the prepared file; the name goes too, if the disk still answers."""

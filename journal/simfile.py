@@ -84,6 +84,10 @@ class SimFile:
         """See ``File``."""
         return self._path
 
+    def renamed(self, path: str) -> None:
+        """See ``File``."""
+        self._path = path
+
     def pread(self, offset: int, length: int) -> bytes:
         """See ``File``."""
         self._disk.readable(self._path, offset, length)
