@@ -102,6 +102,16 @@ def stamp(disk: Disk, root: str, meta: Meta) -> None:
     write_whole(disk, f"{folder}/{STAMP_NAME}", body + _CRC.pack(crc32c(body)))
 
 
+def stamp_holds(disk: Disk, root: str) -> bool | None:
+    """Whether the file is still the one that was vouched for at the last clean close; None without
+    a stamp. For a verifier: changes nothing, takes no lock."""
+    folder = f"{root}/{INDEX_NAME}"
+    stamped = _read_stamp(disk, folder)
+    if stamped is None:
+        return False if disk.exists(f"{folder}/{STAMP_NAME}") else None
+    return _fingerprint(disk, f"{folder}/{DATA_NAME}") == stamped[:2]
+
+
 def read_witness(disk: Disk, root: str, uuid: bytes | None = None) -> Watermark | None:
     """The index's word on what was durable, without opening it here: from the stamp, else from a
     child process. None if there is none, it is damaged, or it is of another journal than ``uuid``.

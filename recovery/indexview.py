@@ -30,6 +30,7 @@ from ..journal.indexformat import (
     seal_value,
     unpack_meta,
 )
+from ..journal.indexopen import stamp_holds
 from ..journal.manifest import Layout
 from ..journal.position import Position
 from ..journal.record import Flag, Kind
@@ -80,6 +81,7 @@ class IndexView:
 
     def __init__(self, disk: Disk, root: str, uuid: bytes) -> None:
         self._disk = disk
+        self._root = root
         self._folder = Layout(root).index
         self._data = f"{self._folder}/data.mdb"
         self._local = disk.local_path(self._folder)
@@ -130,6 +132,8 @@ class IndexView:
         """What is wrong with the index, and what it knows about the holes of the journal."""
         if not self._there:
             return [finding("index-missing")]
+        if stamp_holds(self._disk, self._root) is False:
+            return [finding("index-damaged", "the index was changed after it was closed")]
         if self._mark is None:
             return [finding("index-damaged", "the index has no valid watermark")]
         found: list[Finding] = []

@@ -10,7 +10,7 @@ import pytest
 
 from durafix.journal.errors import Missing
 from durafix.journal.reader import Reader
-from durafix.journal.record import Direction, Draft, Flag, Kind, padded
+from durafix.journal.record import HEADER_BYTES, Direction, Draft, Flag, Kind, padded
 from durafix.journal.simdisk import SimDisk
 from durafix.recovery.errors import Damaged
 from durafix.recovery.table import Decision
@@ -162,7 +162,8 @@ def test_a_damaged_header_is_named_by_event_number_and_neighbours() -> None:
 class Acknowledged:
     """A journal under ``interval`` with a durable part and one that is not, and the test's own log.
 
-    ``ends`` holds (offset behind the record, event number) of each event in the last segment;
+    ``ends`` holds (offset behind its last byte that is not zero, event number) of each event in the
+    last segment;
     ``durable`` is the last event that the writer called durable, ``whole`` the last event of each
     step.
     """
@@ -188,7 +189,9 @@ class Acknowledged:
         records = [r for r in Reader(self.disk, ROOT).records() if r.position.segment == number]
         self.borders = [r.position.offset for r in records]
         self.ends = [
-            (r.position.offset + padded(len(r.payload)), r.event) for r in records if r.numbered
+            (r.position.offset + HEADER_BYTES + len(r.payload.rstrip(b"\0")), r.event)
+            for r in records
+            if r.numbered
         ]
         self.data_end = self.borders[-1] + padded(len(records[-1].payload))
         self.size = len(self.disk.content(self.path))
