@@ -1,8 +1,10 @@
 """The reader yields every verified record in order, and only the live end ends it quietly."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from durafix.journal._core import Packer
 from durafix.journal.errors import Corrupt, FormatUnknown
@@ -10,7 +12,7 @@ from durafix.journal.position import Position
 from durafix.journal.reader import NoSuchRecord, Reader
 from durafix.journal.realdisk import RealDisk
 from durafix.journal.record import PAYLOAD_BYTES_MAX, Draft, Flag, Kind, Record, Stop
-from durafix.journal.segment import FIRST_RECORD
+from durafix.journal.segment import FIRST_RECORD, pack_header_page
 
 from .journals import ROSTER, Made, epoch, flip, in_, made, out, zero
 
@@ -197,6 +199,16 @@ def test_scan_segment_ends_with_the_stop_and_its_place(three: Made) -> None:
         assert chunks[-1].stop is stop
 
 
+def test_scan_segment_goes_on_over_many_windows(tmp_path: Path) -> None:
+    journal = made(tmp_path, allocated=1 << 20)
+    for i in range(1, 1500):
+        journal.step(in_(i, bytes(i % 700)))
+    chunks = list(reader(journal).scan_segment(1))
+    assert len(chunks) > 2
+    assert [chunk.record(row) for chunk in chunks for row in chunk.rows] == journal.records
+    assert chunks[-1].next == journal.end
+
+
 def test_scan_segment_stops_at_damage_and_does_not_judge(three: Made) -> None:
     bad = three.records[4]
     flip(f"{three.root}/segments/00000001.seg", bad.position.offset + 64)
@@ -287,6 +299,32 @@ def test_a_segment_that_does_not_continue_is_refused(three: Made) -> None:
     three.disk.rename(f"{folder}/00000001.seg", f"{folder}/00000003.seg")
     with pytest.raises(Corrupt, match="holds segment 1"):
         list(reader(three).records(Position(2, FIRST_RECORD)))
+
+
+def test_a_segment_of_another_history_is_refused(tmp_path: Path) -> None:
+    """The right number, but not the right first event, or another journal's."""
+    one, other = made(tmp_path / "one"), made(tmp_path / "two")
+    foreign = Made(one.disk, str(tmp_path / "three"), uuid=bytes(16))
+    for journal in (one, other, foreign):
+        journal.step(in_(1))
+    other.step(in_(2))
+    for journal in (one, other, foreign):
+        journal.rotate()
+    for source, what in ((other, "starts at event 3 instead of 2"), (foreign, "another journal")):
+        shutil.copy(source.path, one.path)
+        with pytest.raises(Corrupt, match=what) as caught:
+            list(reader(one).records())
+        assert caught.value.where == "2:0"
+
+
+def test_a_header_page_with_an_impossible_first_event_is_refused(tmp_path: Path) -> None:
+    journal = made(tmp_path)
+    header = reader(journal).segments()[0].pages.header
+    assert header is not None
+    for event in (0, 1 << 63):
+        journal.write(0, 2 * pack_header_page(structs.replace(header, base_event=event)))
+        with pytest.raises(Corrupt, match=f"names event {event}"):
+            list(reader(journal).records())
 
 
 def test_a_sealed_last_segment_with_zeros_behind_is_a_clean_end(tmp_path: Path) -> None:
