@@ -8,7 +8,7 @@ a group is the caller's to say.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import NoReturn, TypeAlias, cast
 
 from .datafields import DATA_OF_LENGTH, LENGTH_OF_DATA
 from .errors import BadType, BadValue, ReservedTag
@@ -21,7 +21,12 @@ FieldValue: TypeAlias = "Value | Sequence[Mapping[int, FieldValue]]"
 
 Items: TypeAlias = Iterable[tuple[int, FieldValue]]
 Pair = tuple[int, bytes]
-_LAST = 10**TAG_DIGITS_MAX
+Block = tuple[int, list[Pair]]  # the tag that decides the place, and what stands there
+_TAGS_END = 10**TAG_DIGITS_MAX
+_GROUP = (list, tuple)  # a constant: building the union for each field costs more than the check
+_SPECIAL = frozenset({*SESSION_TAGS, *LENGTH_OF_DATA, *DATA_OF_LENGTH})
+_PLACE = {tag: tag - _TAGS_END for tag in HEADER_TAGS} | dict.fromkeys(TRAILER_TAGS, _TAGS_END)
+"""Where header and trailer tags stand; a body tag stands at its number, or where it was given."""
 
 
 def build(fields: Mapping[int, FieldValue] | Items, *, ascending: bool) -> list[Pair]:
@@ -32,70 +37,68 @@ def build(fields: Mapping[int, FieldValue] | Items, *, ascending: bool) -> list[
     """
     blocks = _blocks(fields, 0)
     if ascending:
-        seen: set[int] = set()
-        for block in blocks:
-            tag = block[0][0]
-            if tag in seen:
-                hint = "write a repeating group as a list"
-                raise BadValue("a tag appears twice", where=f"tag {tag}", hint=hint)
-            seen.add(tag)
-    blocks.sort(key=_place_ascending if ascending else _place_given)
-    return [pair for block in blocks for pair in block]
+        _refuse_repeats(blocks)
+        blocks.sort(key=lambda block: _PLACE.get(block[0], block[0]))
+    else:
+        blocks.sort(key=lambda block: _PLACE.get(block[0], 0))
+    return [pair for _, pairs in blocks for pair in pairs]
 
 
-def _place_given(block: list[Pair]) -> tuple[int, int]:
-    tag = block[0][0]
-    if tag in HEADER_TAGS:
-        return (0, tag)
-    return (2 if tag in TRAILER_TAGS else 1, 0)
+def _refuse_repeats(blocks: list[Block]) -> None:
+    if len({tag for tag, _ in blocks}) == len(blocks):
+        return
+    seen: set[int] = set()
+    for tag, _ in blocks:
+        if tag in seen:
+            hint = "write a repeating group as a list"
+            raise BadValue("a tag appears twice", where=f"tag {tag}", hint=hint)
+        seen.add(tag)
 
 
-def _place_ascending(block: list[Pair]) -> tuple[int, int]:
-    section, _ = _place_given(block)
-    return (section, block[0][0])
-
-
-def _blocks(fields: Mapping[int, FieldValue] | Items, depth: int) -> list[list[Pair]]:
-    """What must stay together: one field, a length with its data, or a count with all its
-    instances.
-    """
+def _blocks(fields: Mapping[int, FieldValue] | Items, depth: int) -> list[Block]:
+    """What must stay together: one field, a length with its data, or a count with its instances."""
     items = list(cast(Items, fields.items() if isinstance(fields, Mapping) else fields))
-    present = {tag for tag, _ in items}
-    lengths: dict[int, list[FieldValue]] = {}
-    blocks: list[list[Pair]] = []
+    lengths: list[tuple[int, FieldValue]] = []
+    blocks: list[Block] = []
     for tag, value in items:
-        _check_tag(tag)
+        if type(tag) is not int or not 0 < tag < _TAGS_END:
+            _refuse_tag(tag)
         try:
-            if isinstance(value, list | tuple):
-                blocks.append(_group(tag, value, depth + 1))
-            elif tag in LENGTH_OF_DATA:
-                blocks.append(_data(tag, to_bytes(_plain(value), data=True)))
-            elif DATA_OF_LENGTH.get(tag) in present:
-                lengths.setdefault(tag, []).append(value)
+            if isinstance(value, _GROUP):
+                _refuse_if_reserved(tag)
+                blocks.append((tag, _group(tag, value, depth + 1)))
+            elif tag not in _SPECIAL:
+                blocks.append((tag, [(tag, to_bytes(cast(Value, value)))]))
+            elif tag in DATA_OF_LENGTH:
+                lengths.append((tag, value))
             else:
-                blocks.append([(tag, to_bytes(_plain(value)))])
+                _refuse_if_reserved(tag)
+                blocks.append(_data(tag, to_bytes(cast(Value, value), data=True)))
         except (BadValue, BadType) as error:
             error.where = error.where or f"tag {tag}"
             raise
-    for tag, given in lengths.items():
-        written = [int(text) for block in blocks for at, text in block[:1] if at == tag]
-        if given != written:
+    return blocks + _spare_lengths(blocks, lengths) if lengths else blocks
+
+
+def _spare_lengths(blocks: list[Block], lengths: list[tuple[int, FieldValue]]) -> list[Block]:
+    """Length fields that a caller gave: those that were counted here must agree, the rest are
+    fields.
+    """
+    counted: dict[int, list[bytes]] = {}
+    for tag, pairs in blocks:
+        counted.setdefault(tag, []).append(pairs[0][1])
+    spare: list[Block] = []
+    for tag, value in lengths:
+        text = to_bytes(cast(Value, value))
+        if tag not in counted:
+            spare.append((tag, [(tag, text)]))
+        elif not counted[tag] or counted[tag].pop(0) != text:
             raise BadValue(
                 "the length of a data field is counted here, and yours is another",
                 where=f"tag {tag}",
                 hint="leave it out",
             )
-    return blocks
-
-
-def _plain(value: FieldValue) -> Value:
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        raise BadType("a repeating group is a list of mappings")
-    return value
-
-
-def _data(tag: int, value: bytes) -> list[Pair]:
-    return [(LENGTH_OF_DATA[tag], b"%d" % len(value)), (tag, value)]
+    return spare
 
 
 def _group(tag: int, instances: Sequence[Mapping[int, FieldValue]], depth: int) -> list[Pair]:
@@ -108,15 +111,22 @@ def _group(tag: int, instances: Sequence[Mapping[int, FieldValue]], depth: int) 
             raise BadType("an instance of a repeating group is a mapping of tags to values")
         if not instance:
             raise BadValue("an instance of a repeating group has at least its first member")
-        pairs += [pair for block in _blocks(instance, depth) for pair in block]
+        pairs += [pair for _, block in _blocks(instance, depth) for pair in block]
     return pairs
 
 
-def _check_tag(tag: object) -> None:
-    if not isinstance(tag, int) or isinstance(tag, bool):
+def _data(tag: int, value: bytes) -> Block:
+    length = LENGTH_OF_DATA[tag]
+    return length, [(length, b"%d" % len(value)), (tag, value)]
+
+
+def _refuse_tag(tag: object) -> NoReturn:
+    if type(tag) is not int:
         raise BadType(f"a tag is an int, not {type(tag).__name__}")
-    if not 0 < tag < _LAST:
-        raise BadValue(f"{tag} is no tag number")
+    raise BadValue(f"{tag} is no tag number")
+
+
+def _refuse_if_reserved(tag: int) -> None:
     why = SESSION_TAGS.get(tag)
     if why is not None:
         raise ReservedTag(f"tag {tag} cannot be set in a message: {why}", where=f"tag {tag}")

@@ -38,7 +38,6 @@ class Message(Fields):
     __slots__ = (
         "_body",
         "_frame",
-        "_index",
         "_type",
         "earlier_sends",
         "event_number",
@@ -70,7 +69,7 @@ class Message(Fields):
         self._type = type
         self._frame: Frame | None = None
         self._body = build(fields, ascending=order == "ascending")
-        self._index = dict(reversed(self._body))
+        self._find = dict(reversed(self._body)).get
         self.event_number, self.redelivered, self.earlier_sends = 0, False, ()
 
     @classmethod
@@ -87,7 +86,7 @@ class Message(Fields):
         self._type = to_text(frame.msg_type)
         self._frame = frame
         self._body = []
-        self._index = {}
+        self._find = frame.get
         self.event_number, self.redelivered = event_number, redelivered
         self.earlier_sends = tuple(earlier_sends)
         return self
@@ -138,9 +137,6 @@ class Message(Fields):
         # Stable, so a group of the header keeps its order if it stands alone; the body keeps that
         # of the wire.
         return sorted(fields, key=lambda field: field[0] if field[0] in HEADER_TAGS else 1 << 32)
-
-    def _find(self, tag: int) -> bytes | None:
-        return self._index.get(tag) if self._frame is None else self._frame.get(tag)
 
     def __repr__(self) -> str:
         # No values: a Logon holds a password, an order is somebody's business.

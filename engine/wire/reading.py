@@ -34,15 +34,14 @@ class Fields(ABC):
     optional one. Text of another type than asked for raises BadValue (a ValueError).
     """
 
-    __slots__ = ()
+    __slots__ = ("_find",)
+
+    _find: Callable[[int], bytes | None]
+    """Value of the first field with this tag; a bound method of what holds them, for speed."""
 
     @abstractmethod
     def fields(self) -> list[tuple[int, bytes]]:
         """All fields in wire order."""
-
-    @abstractmethod
-    def _find(self, tag: int) -> bytes | None:
-        """Value of the first field with this tag."""
 
     def bytes_(self, tag: int) -> bytes:
         """Value as it is on the wire."""
@@ -52,7 +51,10 @@ class Fields(ABC):
         return value
 
     def __getitem__(self, tag: int) -> str:
-        return to_text(self.bytes_(tag))
+        value = self._find(tag)
+        if value is None:
+            raise MissingTag(tag)
+        return to_text(value)
 
     @overload
     def get(self, tag: int) -> str | None: ...
@@ -118,17 +120,14 @@ class Fields(ABC):
 class Group(Fields):
     """One instance of a repeating group. Reads as a message does."""
 
-    __slots__ = ("_index", "_pairs")
+    __slots__ = ("_pairs",)
 
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = list(pairs)
-        self._index = dict(reversed(self._pairs))
+        self._find = dict(reversed(self._pairs)).get
 
     def fields(self) -> list[tuple[int, bytes]]:
         return list(self._pairs)
-
-    def _find(self, tag: int) -> bytes | None:
-        return self._index.get(tag)
 
     def __repr__(self) -> str:
         return f"<Group {' '.join(str(tag) for tag, _ in self._pairs)}>"

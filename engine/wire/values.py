@@ -78,9 +78,22 @@ def to_bytes(value: Value, *, data: bool = False, precision: Precision = 3) -> b
     delimiter in it, a naive datetime, a Decimal that is no number.
     """
     if isinstance(value, str):
-        return _checked(value.encode("utf-8", "surrogateescape"), data)
-    if isinstance(value, bytes):
-        return _checked(bytes(value), data)
+        try:
+            text = value.encode()  # three times faster than with an error handler
+        except UnicodeEncodeError:
+            text = value.encode("utf-8", "surrogateescape")
+    elif isinstance(value, bytes):
+        text = value if type(value) is bytes else bytes(value)
+    else:
+        return _other_text(value, precision)
+    if data or (text and b"\x01" not in text):
+        return text
+    if text:
+        raise BadValue("a value cannot contain the delimiter SOH", hint="use a data field")
+    raise BadValue("a FIX field cannot be empty", hint="leave the field out")
+
+
+def _other_text(value: int | Decimal | Instant, precision: Precision) -> bytes:
     if isinstance(value, bool):
         return b"Y" if value else b"N"
     if isinstance(value, int):
@@ -89,7 +102,7 @@ def to_bytes(value: Value, *, data: bool = False, precision: Precision = 3) -> b
         return _decimal_text(value)
     if isinstance(value, float):
         raise BadType("float has no exact FIX text", hint="use Decimal or str")
-    if isinstance(value, Instant):
+    if isinstance(value, Instant):  # last: a check by shape is slow
         return utc_timestamp(instant_ns(value), precision)
     raise BadType(
         f"{type(value).__name__} has no FIX text",
@@ -97,18 +110,12 @@ def to_bytes(value: Value, *, data: bool = False, precision: Precision = 3) -> b
     )
 
 
-def _checked(text: bytes, data: bool) -> bytes:
-    if not data:
-        if not text:
-            raise BadValue("a FIX field cannot be empty", hint="leave the field out")
-        if b"\x01" in text:
-            raise BadValue("a value cannot contain the delimiter SOH", hint="use a data field")
-    return text
-
-
 def to_text(value: bytes) -> str:
     """Text of a value; ``to_bytes`` gives back the same bytes."""
-    return value.decode("utf-8", "surrogateescape")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "surrogateescape")
 
 
 def _decimal_text(value: Decimal) -> bytes:
