@@ -15,9 +15,8 @@ from collections.abc import Iterator
 import anyio
 import click
 
-from ...engine.config import Config, load
-from ...engine.runtime.application import Application
-from ...engine.runtime.engine import Engine
+from ...engine import Application, Config, Engine
+from ...engine.config import load
 from ..samples.echo import EchoApplication
 from ..samples.match import MatchingApplication
 from .exits import Exit

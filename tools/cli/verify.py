@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...journal.disk import RealDisk
-from ...journal.errors import FormatUnknown
+from ...journal.manifest import load
 from ...recovery.verify import FINDINGS_MAX, Report, verify
 from ..render import findings
 from ..render.records import kind_name
@@ -48,12 +48,9 @@ def command(journal: str, max_findings: int, progress: bool | None, output: str)
 
 
 def refuse_strangers(journal: str, report: Report) -> None:
-    """A folder without a segment whose manifest says nothing is no damaged journal, but none."""
-    if not report.counts.segments:
-        for finding in report.findings:
-            if finding.code == "format-unknown":
-                hint = "give the folder that holds journal.json"
-                raise FormatUnknown(finding.message, where=journal, hint=hint)
+    """No journal, or one of another version: one line instead of a report about nothing."""
+    if not report.counts.events and any(f.code == "format-unknown" for f in report.findings):
+        load(RealDisk(), journal)
 
 
 def document(journal: str, report: Report) -> dict[str, Any]:

@@ -12,17 +12,12 @@ import os
 import sys
 import time
 from collections import deque
-from datetime import UTC, datetime
 from typing import Any
 
 import anyio
 import msgspec
 
-from ...engine.errors import NotLoggedOn
-from ...engine.runtime.application import Application
-from ...engine.runtime.engine import Engine
-from ...engine.runtime.session import Receipt, Session
-from ...engine.wire import Message
+from ...engine import Application, Engine, Message, NotLoggedOn, Receipt, Session, utc_now
 from ..samples.match import MatchingApplication
 from .link import Ask, Job, Told, ask_of, tell_line
 from .plan import order, order_number
@@ -131,7 +126,7 @@ async def send_one(session: Session, seed: int, number: int) -> tuple[str, Recei
         "D",
         {
             11: new.cl_ord_id, 21: "1", 55: new.symbol, 54: new.side, 38: new.quantity,
-            40: "2", 44: new.price, 59: "0", 60: datetime.now(UTC),
+            40: "2", 44: new.price, 59: "0", 60: utc_now(),
         },
     )  # fmt: skip
     while True:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ...engine.runtime.application import Application
-from ...engine.runtime.session import Session
-from ...engine.wire import Message
+from ...engine import Application, Message, Session
 
 
 class EchoApplication(Application):

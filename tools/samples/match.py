@@ -18,12 +18,9 @@ from decimal import Decimal
 
 import anyio
 
-from ...engine.errors import NotLoggedOn
-from ...engine.runtime.application import Application, Refuse
-from ...engine.runtime.session import Session
+from ...engine import Application, Message, NotLoggedOn, Refuse, Session
 from ...engine.session.events import In
 from ...engine.session.records import decode
-from ...engine.wire import Message
 from ...journal.record import Kind, Record
 from ..render.frames import message_type
 from ..render.records import cause_and_key, cursor_of, frame_of
