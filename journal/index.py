@@ -311,7 +311,7 @@ class Index:
     def _enter_epoch(self, session: int, event: int, payload: bytes, position: Position) -> None:
         try:
             epoch, why = msgspec.json.decode(payload, type=_Epoch).epoch, "out of range"
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested too deep
             epoch, why = -1, str(error)
         if not 0 <= epoch <= EPOCH_MAX:
             what = f"the epoch of event {event} cannot be read: {why}"

@@ -244,6 +244,6 @@ def decode_roster(record: Record) -> dict[int, str]:
     """The whole roster in a ROSTER record (event or copy): session number to name."""
     try:
         return msgspec.json.decode(record.payload, type=_Roster).sessions
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested too deep
         what = f"the roster cannot be read: {error}"
         raise Corrupt(what, where=str(record.position), hint="run: durafix verify") from None

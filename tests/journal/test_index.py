@@ -169,9 +169,14 @@ def test_catch_up_beyond_the_journal_is_corrupt(tmp_path: Path) -> None:
         assert index.find(1, 1, 0, 1) is not None
 
 
-def test_an_epoch_record_that_cannot_be_read_is_corrupt_and_stays_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "payload", [b'{"epoch":-1}', b'{"epoch":4294967296}', b"", b"[]", b'{"x":' + b"[" * 10_000]
+)
+def test_an_epoch_record_that_cannot_be_read_is_corrupt_and_stays_so(
+    tmp_path: Path, payload: bytes
+) -> None:
     journal = made(tmp_path)
-    journal.step(in_(1), Draft(Kind.EPOCH, 0, 0, 1, 0, b'{"epoch":-1}'), in_(2))
+    journal.step(in_(1), Draft(Kind.EPOCH, 0, 0, 1, 0, payload), in_(2))
     with open_index(journal) as index:
         for _ in range(2):
             with pytest.raises(Corrupt, match="epoch of event 2"):

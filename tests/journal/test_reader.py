@@ -174,8 +174,11 @@ def test_the_latest_roster_event_wins(three: Made) -> None:
     assert reader(three).roster() == {7: "later"}
 
 
-def test_a_roster_that_is_no_json_is_an_error_with_a_place(three: Made) -> None:
-    three.step(Draft(Kind.ROSTER, 0, 0, 0, 0, b"\xff"))
+@pytest.mark.parametrize(
+    "payload", [b"\xff", b'{"sessions":{"1":"\xff"}}', b'{"x":' + b"[" * 10_000, b"{}", b""]
+)
+def test_a_roster_that_cannot_be_read_is_an_error_with_a_place(three: Made, payload: bytes) -> None:
+    three.step(Draft(Kind.ROSTER, 0, 0, 0, 0, payload))
     with pytest.raises(Corrupt, match="roster"):
         reader(three).roster()
 
