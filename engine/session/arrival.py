@@ -10,7 +10,7 @@ from ...journal.record import Flag
 from ..wire.framing import Frame
 from .emitter import Emitter
 from .events import Dequeued, In, LivenessChanged
-from .secrets import mask, sealed, secret_tags
+from .secrets import has_secrets, mask, sealed, secret_tags
 
 CONSUMED = int(Flag.CONSUMED)
 DELIVER = int(Flag.DELIVER)
@@ -55,9 +55,8 @@ class Arrival:
             return self.source
         frame = self.frame
         stored = self.stored
-        tags = secret_tags(frame)
-        if tags:
-            stored = stored or mask(frame, tags)
+        if has_secrets(frame):
+            stored = stored or mask(frame, secret_tags(frame))
             frame = sealed(stored)
             flags |= REDACTED
         number = step.emit(In(max(self.seq, 0), flags, frame, stored))

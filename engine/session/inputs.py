@@ -170,3 +170,17 @@ JournaledInput = (
     | Stop
 )
 """Inputs that become an INPUT record of their own."""
+
+
+def readable(inp: Input) -> Input:
+    """The same input with text that UTF-8 can hold, so that it can always be journaled.
+
+    Lone surrogates (bad bytes in a command line or in an exception's message) become question marks.
+    """
+    for name in inp.__struct_fields__:
+        value = getattr(inp, name)
+        if type(value) is str and not value.isascii():
+            plain = value.encode("utf-8", "replace").decode()
+            if plain != value:
+                inp = msgspec.structs.replace(inp, **{name: plain})
+    return inp

@@ -23,13 +23,14 @@ class SecondReader:
 
     def __call__(self, text: bytes) -> int:
         """UTC ns of the whole second; ``BadValue`` (a ValueError) if it is no UTCTimestamp."""
-        if text[:_SECOND_CHARS] != self._text or not _plain(text[_SECOND_CHARS:]):
-            ns = parse_utc_timestamp(text)
-            self._ns = ns - ns % NS_PER_S
-            self._text = text[:_SECOND_CHARS]
+        if text[:_SECOND_CHARS] == self._text:
+            # The usual fractions are none and three digits; others take the long way.
+            fraction = text[_SECOND_CHARS:]
+            if not fraction or (
+                len(fraction) == 4 and fraction[0] == 46 and fraction[1:].isdigit()
+            ):
+                return self._ns
+        ns = parse_utc_timestamp(text)
+        self._ns = ns - ns % NS_PER_S
+        self._text = text[:_SECOND_CHARS]
         return self._ns
-
-
-def _plain(fraction: bytes) -> bool:
-    """Whether a fraction is absent or of the usual three digits; others take the long way."""
-    return not fraction or (len(fraction) == 4 and fraction[0] == 46 and fraction[1:].isdigit())

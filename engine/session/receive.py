@@ -32,9 +32,11 @@ from .effects import Deliver
 from .emitter import Emitter
 from .events import In, LivenessChanged, Noted
 from .inputs import Authenticated, Received
-from .secrets import secret_tags
+from .secrets import has_secrets
 from .table import LOGGED_ON
 
+TALKING = LOGGED_ON | {"leaving"}
+"""Logon states in which the numbers of frames count."""
 LATE = frozenset({"checking", "rechecking"})
 """Logon states in which frames are held until the verdict."""
 
@@ -44,8 +46,7 @@ def received(step: Emitter, inp: Received, validator: Validator | None) -> None:
     state, frame = step.state, inp.frame
     if state.link != "up":
         return
-    talking = state.logon in LOGGED_ON or state.logon == "leaving"
-    if not talking or state.logon in LATE:
+    if state.logon != "on" and (state.logon in LATE or state.logon not in TALKING):
         arrival = Arrival(frame, frame.seq_num, frame.msg_type, stored=inp.stored)
         if state.logon in LATE:
             _hold(step, arrival)
@@ -61,7 +62,7 @@ def received(step: Emitter, inp: Received, validator: Validator | None) -> None:
         and msg_type not in SESSION_TYPES
         and state.gap == "none"
         and state.logon != "resetting"
-        and not secret_tags(frame)
+        and not has_secrets(frame)
     ):
         number = step.emit(In(seq, CONSUMED | DELIVER, frame))
         step.effects.append(Deliver(number, seq, frame))

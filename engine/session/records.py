@@ -34,7 +34,7 @@ from .events import (
     Reserved,
     StateEvent,
 )
-from .inputs import At, Input, JournaledInput
+from .inputs import At, Input, JournaledInput, readable
 from .resend import msg_type_of
 from .secrets import sealed
 from .step import FIRST_IS_INPUT, Outcome
@@ -75,7 +75,7 @@ def drafts(inp: Input, outcome: Outcome, session: int, at: At) -> list[Draft]:
         return []
     if isinstance(inp, FIRST_IS_INPUT):
         return [draft(event, session, at) for event in events]
-    payload = _json.encode(inp)[:-1] + b',"mono":%d}' % at.mono_ns
+    payload = _json.encode(readable(inp))[:-1] + b',"mono":%d}' % at.mono_ns
     first = Draft(int(Kind.INPUT), 0, 0, session, 0, payload)
     return [first, *(draft(event, session, at) for event in events)]
 

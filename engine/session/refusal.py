@@ -3,7 +3,8 @@ happened.
 
 ``code`` is stable: ``not-logged-on``, ``wait`` (park the send and try again after the next step),
 ``duplicate`` (with event number and MsgSeqNum of the first send under that key),
-``forbidden-field``, ``not-configured``, ``linked``, ``busy``, ``bad-number``, ``other-session``.
+``forbidden-field``, ``not-configured``, ``linked``, ``busy``, ``bad-number``,
+``bad-settings``, ``other-session``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from .emitter import Emitter
 from .events import Configured, Event, LinkChanged, NumbersSkipped, OperatorSet, Resent, Reserved
 from .refusal import Refusal
 from .resend import check_runs
-from .state import State
+from .state import State, names_of
 from .table import LOGGED_ON
 from .timers import tick
 
@@ -61,7 +61,7 @@ def step(
         return Outcome(emitter.events, emitter.effects, refusal, emitter.sync)
     first = number if kind in FIRST_IS_INPUT else number + 1
     emitter = Emitter(state, first, at)
-    refusal = _other(emitter, inp, validator)
+    refusal = _other(emitter, i.readable(inp), validator)
     return Outcome(emitter.events, emitter.effects, refusal, emitter.sync)
 
 
@@ -105,6 +105,11 @@ def _configure(step: Emitter, inp: i.Configure) -> Refusal | None:
     state, settings = step.state, inp.settings
     if settings == state.settings:
         return None
+    try:
+        names_of(settings)
+        msgspec.json.encode(settings)
+    except (KeyError, ValueError) as error:
+        return Refusal("bad-settings", f"these settings cannot be written on the wire: {error}")
     known = state.settings
     if known is not None and known.session != settings.session:
         return Refusal("other-session", f"this is {known.session}, not {settings.session}")

@@ -36,7 +36,7 @@ from durafix.engine.session.resend import gap_fill, plan, possdup
 from durafix.engine.session.settings import SessionSettings
 from durafix.engine.session.state import State
 from durafix.engine.session.step import Outcome, step
-from durafix.engine.session.timers import next_deadline
+from durafix.engine.session.timers import deadlines, next_deadline
 from durafix.engine.wire.encode import encode
 from durafix.engine.wire.framing import Frame, parse
 from durafix.engine.wire.values import utc_timestamp
@@ -106,6 +106,8 @@ class Core:
         elif self.checked:
             assert self.fold.digest(self.live) == self.fold.digest(self._folded)
         self.last = outcome
+        due = deadlines(self.state).values()
+        assert next_deadline(self.state) == min(due, default=None), "one truth about timers"
         return outcome
 
     def _append(self, new: list[Draft]) -> list[Record]:

@@ -193,3 +193,9 @@ def test_an_empty_field_is_not_a_missing_one() -> None:
     core = acceptor().logged_on()
     assert "58=Tag specified without a value|371=7|" in core.receive("2", 2, "7=|16=0|")[0]
     assert "58=Tag specified without a value|371=112|" in core.receive("1", 3, "112=|")[0]
+
+
+def test_a_possresend_is_a_message_like_any_other() -> None:
+    """Rule 12: 97=Y has a number of its own and is delivered; the application decides."""
+    core = acceptor().logged_on()
+    assert core.receive("D", 2, "11=a|", t97="Y") == ["deliver 2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from durafix.engine.session.secrets import mask, sealed, secret_tags
+from durafix.engine.session.secrets import has_secrets, mask, sealed, secret_tags
 from durafix.engine.wire.encode import encode
 from durafix.engine.wire.framing import Frame, parse
 
@@ -17,14 +17,17 @@ def logon(*more: tuple[int, bytes], kind: bytes = b"A") -> Frame:
 @pytest.mark.parametrize("tag", [554, 925, 1402, 1404])
 def test_these_are_secret_in_every_message(tag: int) -> None:
     """Rule 30."""
-    assert secret_tags(logon((tag, b"x"), kind=b"D")) == [tag]
+    frame = logon((tag, b"x"), kind=b"D")
+    assert secret_tags(frame) == [tag] and has_secrets(frame)
 
 
 def test_raw_data_is_secret_where_it_carries_credentials() -> None:
     """96 in Logon and UserRequest only: elsewhere it is the application's."""
     fields = ((95, b"3"), (96, b"a\x01b"))
     assert secret_tags(logon(*fields)) == secret_tags(logon(*fields, kind=b"BE")) == [96]
+    assert has_secrets(logon(*fields)) and has_secrets(logon(*fields, kind=b"BE"))
     assert secret_tags(logon(*fields, kind=b"D")) == []
+    assert not has_secrets(logon(*fields, kind=b"D"))
 
 
 def test_values_are_masked_and_the_shape_stays() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from durafix.engine.session.effects import Close
 from durafix.engine.session.events import (
     Configured,
     EpochOpened,
@@ -16,7 +17,10 @@ from durafix.engine.session.events import (
 from durafix.engine.session.identity import SessionId
 from durafix.engine.session.inputs import (
     At,
+    Authenticated,
     Configure,
+    HandlerDone,
+    Input,
     LinkDown,
     LinkUp,
     LogoutCommand,
@@ -72,7 +76,7 @@ def test_an_unknown_input_is_a_bug() -> None:
     """Not silently ignored."""
     core = acceptor()
     with pytest.raises(TypeError):
-        step(core.state, object(), 1, At(0, 0))  # type: ignore[arg-type]
+        step(core.state, Input(), 1, At(0, 0))
 
 
 def test_a_second_link_is_refused() -> None:
@@ -317,3 +321,43 @@ def test_steps_that_must_be_durable_say_so() -> None:
     assert core.last.sync
     core.receive("D", 2, "11=a|")
     assert not core.last.sync
+
+
+@pytest.mark.parametrize("text", ["\udc80", "caf\u00e9", "a\x01b"])
+def test_text_that_no_journal_can_hold_is_written_all_the_same(text: str) -> None:
+    """P12: bad bytes of a command line or an exception crash nothing, and the re-run agrees."""
+    core = acceptor().logged_on()
+    core.receive("D", 2, "11=a|")
+    core.tell(HandlerDone(core.number - 1, 2, "refused", text))
+    assert core.shown(core.last)[0].startswith("35=j|")
+    core.feed(ResetCommand(text, text))
+    core.feed(LogoutCommand(text))
+    core.tell(LinkDown(text))
+    core.feed(SetNumbers(9, 9, text, text))
+    core.feed(LinkUp(text))
+    core.receive("A", 9, "98=0|108=30|")
+    core.feed(Authenticated(False, text))
+
+
+@pytest.mark.parametrize(
+    "session",
+    [SessionId("FIX.9.9", "A", "B"), SessionId("FIX.4.4", "\u20ac", "B"),
+     SessionId("FIX.4.4", "A", "B", qualifier="\ud800")],
+)  # fmt: skip
+def test_settings_that_cannot_be_written_are_refused(session: SessionId) -> None:
+    """An unknown version, or a CompID beyond Latin-1: nothing changes."""
+    outcome = step(State(), Configure(SessionSettings(session, "acceptor")), 1, At(0, 0))
+    assert outcome.refusal is not None and outcome.refusal.code == "bad-settings"
+
+
+def test_a_close_after_a_logout_drains_and_a_silent_one_does_not() -> None:
+    """Rule 19: else the connection is reset, and the peer loses our Logout."""
+    for play, drain in (
+        (lambda core: core.receive("5", 2), True),
+        (lambda core: core.receive("0", 0), True),
+        (lambda core: core.pass_time(100), False),
+    ):
+        core = acceptor().logged_on()
+        play(core)
+        closed = [effect for effect in core.last.effects if isinstance(effect, Close)]
+        assert [effect.drain for effect in closed] == [drain]
