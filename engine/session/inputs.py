@@ -175,7 +175,7 @@ JournaledInput = (
 def readable(inp: Input) -> Input:
     """The same input with text that UTF-8 can hold, so that it can always be journaled.
 
-    Lone surrogates (bad bytes in a command line or in an exception's message) become question marks.
+    Lone surrogates (bad bytes of a command line or an exception) become question marks.
     """
     for name in inp.__struct_fields__:
         value = getattr(inp, name)
