@@ -8,11 +8,13 @@ at the disk beyond the one header, and decides nothing.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from ..journal.position import Position
-from ..journal.record import Direction, Stop
+from ..journal.record import HEADER_BYTES, Direction, Stop, takes_number
 from .findings import Finding, finding
+from .judge import headers_behind
 from .table import Decision
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .scan import Walk
     from .witness import Witnesses
 
+TORN_RECORDS_MAX = 100
 _LOOKS: dict[int, tuple[str, str]] = {
     Stop.END: ("seal-missing", "the file ends here without a seal"),
     Stop.SHORT: ("record-payload", "the file ends inside this record"),
@@ -72,6 +75,26 @@ def place(
     if walk.seal is not None or walk.stop == Stop.END or decided.code in _SAYS_IT_ALL:
         return [decided]
     return [damage(walk, roster), decided]
+
+
+def torn_records(walk: Walk, judgement: Judgement, roster: dict[int, str]) -> list[Finding]:
+    """The records in a torn tail whose headers are whole, those of the open step included."""
+    end = min(walk.size, judgement.behind.nonzero_end + HEADER_BYTES)
+    headers = headers_behind(walk.file, walk.cut_offset, end, walk.header.salt, direct=walk.direct)
+    return [
+        finding(
+            "torn-record",
+            position=Position(walk.segment, offset),
+            event=header.event,
+            session=header.session,
+            session_name=roster.get(header.session, ""),
+            direction=header.direction if header.direction in (1, 2) else Direction.NONE,
+            seq=header.seq,
+            kind=header.kind,
+        )
+        for offset, header in itertools.islice(headers, TORN_RECORDS_MAX)
+        if takes_number(header.kind, header.flags)
+    ]
 
 
 def proof(walk: Walk, judgement: Judgement, witnesses: Witnesses) -> str:

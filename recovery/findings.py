@@ -72,12 +72,11 @@ CODES: dict[str, tuple[Severity, str]] = {
     "unnumbered-damage": (_DAMAGE, "padding or a mark is damaged; no event was touched"),
     "step-split": (_DAMAGE, "a step of the core is not whole"),
     "torn-tail": (_DAMAGE, "the last write did not finish; nothing proves these bytes durable"),
-    "live-tail": (_NOTE, "a writer is at work: the end is not written yet"),
+    "torn-record": (_NOTE, "this record lies in the torn tail; nothing proves it durable"),
     "unsealed": (
         _NOTE,
         "the last segment has no seal: a live journal, or no clean stop",
     ),
-    "unclean-stop": (_NOTE, "the last writer stopped without closing the journal"),
     # Durable events
     "events-lost": (_DAMAGE, "events that something proves durable are damaged or gone"),
     "end-unknown": (_DOUBT, "the end of the journal cannot be judged: its witnesses are gone"),

@@ -24,6 +24,7 @@ class Repair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: Literal["cut", "unclean-stop"]
     """"cut": bytes went to quarantine. "unclean-stop": the end was whole, but never sealed."""
     who: str = "recovery"
+    why: str = ""
     row: int
     """Row of the opening table that decided."""
     term: int

@@ -22,6 +22,8 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+import msgspec
+
 from ..journal import chain
 from ..journal._core import MerkleTree, Packer
 from ..journal.disk import Disk, File
@@ -89,10 +91,13 @@ def settle(
     *,
     repaired: bool,
     utc_ns: int,
+    who: str = "recovery",
+    why: str = "",
 ) -> Settled:
     """Close the segment at whose end ``walk`` stopped, as ``judgement`` decided.
 
-    ``repaired`` says that the last event of the journal is a REPAIR that covers this stop already.
+    ``repaired`` says that the last event of the journal is a REPAIR that covers this stop already;
+    ``who`` and ``why`` go into the one that is written else.
     Durable on return. Raises what the disk raises; then run it again.
     """
     assert judgement.row.decision in (Decision.CLEAN_END, Decision.TORN_TAIL)
@@ -122,7 +127,11 @@ def settle(
             quarantine=tuple(kept),
             repair_written=not repaired,
         )
-        repair = None if repaired else _repair(walk, judgement, done, cut_name)
+        repair = (
+            None
+            if repaired
+            else msgspec.structs.replace(_repair(walk, judgement, done, cut_name), who=who, why=why)
+        )
         size = _seal(file, walk, measure, repair, utc_ns)
         file.truncate(size)
         file.fsync()

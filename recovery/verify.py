@@ -25,7 +25,7 @@ from ..journal.manifest import Layout
 from ..journal.position import Position
 from ..journal.segment import FIRST_RECORD, HeaderPages, read_header_pages
 from .checks import Counts, RecordChecks
-from .describe import place, verdict_on
+from .describe import place, torn_records, verdict_on
 from .findings import Finding, Verdict, finding, verdict
 from .identity import Identity, identify
 from .indexview import IndexView
@@ -248,6 +248,7 @@ class _Verifier:
             return False
         self._add(*place(walk, judgement, self.roster, self._witnesses))
         if decision is Decision.TORN_TAIL:
+            self._add(*torn_records(walk, judgement, self.roster))
             return False
         if decision is Decision.UNNUMBERED_DAMAGE:
             assert behind.following is not None
@@ -282,6 +283,8 @@ class _Verifier:
             return  # counts and root cannot agree, and the damage was told
         self._add(*found)
         seal = self._links.seal
+        if walk.alignment:
+            return  # the bytes that the root covers, and the damage was told
         if seal is not None and walk.tree is not None and walk.tree.root() != seal.root:
             here = Position(number, walk.seal_offset)
             self._add(finding("seal-root", position=here, event=walk.event))
