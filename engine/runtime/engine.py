@@ -52,8 +52,6 @@ from .services import Services
 from .session import Session, Sessions
 from .store import Store
 
-HASH_EVENTS = 16_384
-"""How many events lie between two state hashes (storage rule 7)."""
 FOLLOW_S = 0.25
 """How often the index looks whether it can follow the journal."""
 HANDLERS_S = 2.0
@@ -93,7 +91,6 @@ class Engine:
         self._threaded = threaded
         self._failure: BaseException | None = None
         self._ending = False
-        self._hash_at = 0
         self._wanted: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
         self._wanted_more: anyio.Event
         self._drivers: list[Driver] = []
@@ -203,9 +200,8 @@ class Engine:
         self._store = Store(self._disk, root, index, resumed.writer)
         self._gate = Gate(
             resumed.writer, self._host,
-            appended=self._appended, moved=self._moved, failed=self.crash,
+            hash_due=self._append_hash, moved=self._moved, failed=self.crash,
         )  # fmt: skip
-        self._hash_at = resumed.writer.next_event + HASH_EVENTS
         self._make_sessions(resumed)
         self._spawn(self._follow)
         for driver in self._drivers:
@@ -280,16 +276,11 @@ class Engine:
 
     # -- while it runs -----------------------------------------------------------------------------
 
-    def _appended(self, next_event: int) -> None:
-        if next_event > self._hash_at:
-            self._append_hash()
-
     def _append_hash(self) -> None:
         """Journal the hash of the whole state: what replay must meet again (storage rule 7)."""
         assert self._resumed is not None
         digest = self._fold.digest(self._resumed.state)
         self._gate.append([Draft(int(Kind.HASH), 0, 0, 0, 0, digest)], self._clock.utc_ns())
-        self._hash_at = self._gate.next_event + HASH_EVENTS
 
     def _moved(self) -> None:
         for driver in self._drivers:

@@ -42,6 +42,9 @@ LAZY_S = 0.005
 INLINE_STEPS_MAX = 64
 """How many steps outside a batch are taken before they are committed within the loop's turn."""
 
+HASH_EVENTS = 16_384
+"""How many events lie between two state hashes (storage rule 7)."""
+
 Act = Callable[[Any, Any], None]
 """Does one effect; the second argument is the link of its step."""
 
@@ -73,8 +76,8 @@ class Timing(Protocol):
 class Gate:
     """Appends, commits and releases. Everything is called on the loop's thread.
 
-    ``appended`` is called after each step with the next event number; ``moved`` after the disk made
-    progress; ``failed`` once, when the journal latched an error.
+    ``hash_due`` is called between two steps, every ``HASH_EVENTS`` events; ``moved`` after the disk
+    made progress; ``failed`` once, when the journal latched an error.
     """
 
     def __init__(
@@ -82,14 +85,15 @@ class Gate:
         writer: Writer,
         timing: Timing,
         *,
-        appended: Callable[[int], None],
+        hash_due: Callable[[], None],
         moved: Callable[[], None],
         failed: Callable[[OutcomeUnknown], None],
     ) -> None:
         self.writer = writer
         self.failure: OutcomeUnknown | None = None
         self._timing = timing
-        self._appended = appended
+        self.hash_at = writer.next_event + HASH_EVENTS
+        self._hash_due = hash_due
         self._moved = moved
         self._failed = failed
         self._line: deque[tuple[int, Sequence[Any], Act, Any]] = deque()
@@ -127,13 +131,15 @@ class Gate:
         ``link`` is handed to ``act``: the connection that was the session's when the step was
         taken. ``OutcomeUnknown`` when the journal has failed.
         """
-        writer = self.writer
         if drafts:
             self.append(drafts, utc_ns, sync=sync)
+        last = self.writer.next_event - 1
         if effects:
-            self._line.append((writer.next_event - 1, effects, act, link))
+            self._line.append((last, effects, act, link))
             self._urgent = True
-        self._appended(writer.next_event)
+        if last >= self.hash_at:
+            self.hash_at = last + HASH_EVENTS
+            self._hash_due()
 
     def append(self, drafts: Sequence[Draft], utc_ns: int, *, sync: bool = False) -> None:
         """Journal events that have no effects of their own."""
@@ -216,7 +222,9 @@ class Gate:
 
     async def settled(self) -> None:
         """Wait until everything that was appended so far is on disk and has acted."""
+        self.flush()
         await self.durable(self.next_event - 1)
+        self.flush()  # the writer may have published before its wake-up got here
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -116,10 +116,13 @@ class Driver:
         self._is_on = False
         self._changed = anyio.Event()
         self._services = services
-        self._clock = services.clock
+        self._utc_ns = services.clock.utc_ns
+        self._mono_ns = services.clock.mono_ns
         self._gate = services.gate
+        self._writer = services.gate.writer
         self._counts = services.counters.counts
         self._deadline_ns = 0
+        self._armed_for: tuple[object, ...] | None = None
         self._senders: deque[anyio.Event] = deque()
         self._resender = Resender(services, self)
         app = services.application
@@ -156,15 +159,16 @@ class Driver:
 
         ``seen``: a frame to show to ``from_admin`` once this step is covered.
         """
-        at = inp.At(self._clock.utc_ns(), self._clock.mono_ns())
-        gate = self._gate
-        outcome = step(self.state, given, gate.next_event, at)
+        at = inp.At(self._utc_ns(), self._mono_ns())
+        outcome = step(self.state, given, self._writer.next_event, at)
         if outcome.events or outcome.effects:
             drafts = drafts_of(given, outcome, self.number, at) if outcome.events else ()
             effects: Sequence[Any] = outcome.effects
             if seen is not None:
                 effects = [SeenAdmin(seen), *effects]
-            gate.submit(drafts, effects, self._act, self.link, utc_ns=at.utc_ns, sync=outcome.sync)
+            self._gate.submit(
+                drafts, effects, self._act, self.link, utc_ns=at.utc_ns, sync=outcome.sync
+            )
             if self.state.link == "down" and self.link is not None:
                 self.link = None  # the core closed it; its Close effect has it
         return outcome
@@ -181,7 +185,12 @@ class Driver:
         """Have ``_tick`` called at the core's next deadline. A later deadline than the armed one
         needs no new timer.
         """
-        due = next_deadline(self.state)
+        state = self.state
+        seen = (state.link, state.logon, state.gap, state.liveness, state.link_mono_ns)
+        if seen == self._armed_for:
+            return  # while the machines stay where they are, traffic only moves deadlines away
+        self._armed_for = seen
+        due = next_deadline(state)
         if due is not None and (not self._deadline_ns or due < self._deadline_ns):
             self._deadline_ns = due
             self._services.host.call_at(due, lambda: self._tick(due))
@@ -190,8 +199,9 @@ class Driver:
         if armed != self._deadline_ns:
             return  # an earlier timer took over
         self._deadline_ns = 0
+        self._armed_for = None
         due = next_deadline(self.state)
-        if due is not None and due <= self._clock.mono_ns():
+        if due is not None and due <= self._mono_ns():
             self.step(inp.Tick())
             self._gate.flush()
         self.arm()
@@ -257,7 +267,7 @@ class Driver:
     def is_full(self) -> bool:
         """Whether the disk or the peer is behind, so that application sends have to wait."""
         link = self.link
-        return not self._gate.writer.has_room or (link is not None and link.wire.congested)
+        return not self._writer.has_room or (link is not None and link.wire.congested)
 
     async def turn(self) -> None:
         """Wait until something changed that a waiting send may profit from."""
