@@ -95,7 +95,10 @@ def test_every_verb_that_is_named_exists(page: str) -> None:
     assert named - set(VERBS) == set()
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str)
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """Relative links only; each names a file or folder that is there."""
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):

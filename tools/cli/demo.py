@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
+from ...journal.disk import RealDisk
 from ..demo import report
 from ..demo.check import check
 from ..demo.ledger import Ledger
 from ..demo.plan import SIDES
-from ..demo.reconcile import reconcile
+from ..demo.reconcile import fold_agrees, reconcile
 from ..demo.supervisor import DemoFailed, Outcome, Settings, Supervisor
 from ..source import Selection, Source
 from . import options
@@ -74,11 +75,13 @@ def command(
 def judge(settings: Settings, outcome: Outcome, output: str) -> int:
     """Verify, replay and reconcile what is on disk; write the report."""
     roots = {side: str(settings.folder / side) for side in SIDES}
-    checked = {side: check(root) for side, root in roots.items()}
+    checked = {side: check(RealDisk(), root) for side, root in roots.items()}
     ledgers = {
         side: Ledger.of(side, Source(root).records(Selection())) for side, root in roots.items()
     }
     problems = reconcile(ledgers["desk"], ledgers["exchange"], outcome.accepted)
+    for side in SIDES:
+        problems += fold_agrees(ledgers[side], checked[side].numbers)
     document = report.document(settings, outcome, ledgers, checked, problems)
     options.sink(output).report("demo-report/1", document, lambda: report.page(document))
     sys.stdout.flush()

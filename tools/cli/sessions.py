@@ -11,15 +11,14 @@ from ...engine.session.fold import EngineFold
 from ...engine.session.state import State
 from ...journal.record import Kind, Record
 from ..render.records import data_of
+from ..render.sessions import COLUMNS as STATE_COLUMNS
+from ..render.sessions import state_row
 from ..render.times import rfc3339
 from ..source import Source
 from . import options
 from .exits import Exit
 
-COLUMNS = (
-    "session", "name", "link", "logon", "next_out", "next_in", "epoch", "gap", "pending",
-    "frames_in", "frames_out", "last_activity",
-)  # fmt: skip
+COLUMNS = (*STATE_COLUMNS, "frames_in", "frames_out", "last_activity")
 
 
 @dataclass(slots=True)
@@ -78,24 +77,11 @@ def sessions(source: Source, meter: options.Meter) -> list[dict[str, Any]]:
 
 
 def row(number: int, name: str, state: State, activity: Activity) -> dict[str, Any]:
-    """``session/1``."""
-    waits = state.gap != "none"
+    """``session/1``: the folded state, and what happened when."""
     return {
-        "session": number,
-        "name": name,
-        "role": state.settings.role if state.settings else None,
-        "link": state.link,
-        "logon": state.logon,
-        "peer": state.peer or None,
+        **state_row(number, name, state),
         "logged_on": rfc3339(activity.logged_on_ns) if activity.logged_on_ns else None,
         "logged_on_ns": activity.logged_on_ns or None,
-        "epoch": state.epoch,
-        "next_out": state.next_out,
-        "next_in": state.next_in,
-        "reserved_through": state.reserved,
-        "gap": [state.next_in, state.gap_end] if waits else None,
-        "queued": len(state.queue),
-        "pending": len(state.pending),
         "frames_in": activity.frames_in,
         "frames_out": activity.frames_out,
         "last_activity": rfc3339(activity.last_ns) if activity.last_ns else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,14 +10,13 @@ import click
 
 from ...journal.disk import RealDisk
 from ...journal.manifest import load
+from ...recovery.plan import VERDICT_EXIT_CODES
 from ...recovery.verify import FINDINGS_MAX, Report, verify
 from ..render import findings
 from ..render.records import kind_name
 from ..render.times import duration
 from . import options
 from .exits import Exit
-
-EXITS = {"clean": Exit.OK, "damaged": Exit.NO, "cannot-tell": Exit.CANNOT_TELL}
 
 
 @click.command(short_help="Is the journal sound? One verdict, findings with places.")
@@ -44,7 +44,7 @@ def command(journal: str, max_findings: int, progress: bool | None, output: str)
     else:
         values = document(journal, report)
         sink.report("verify-report/1", values, lambda: text(journal, report))
-    return EXITS[report.verdict]
+    return Exit(VERDICT_EXIT_CODES[report.verdict])
 
 
 def refuse_strangers(journal: str, report: Report) -> None:
@@ -87,6 +87,6 @@ def text(journal: str, report: Report) -> Iterator[str]:
     if counts.findings > len(report.findings):
         yield f"  ... and {counts.findings - len(report.findings)} more (--max-findings)"
     if report.verdict == "damaged":
-        yield f"What can be done: durafix repair {journal}"
+        yield f"What can be done: durafix repair {shlex.quote(journal)}"
     elif report.verdict == "cannot-tell":
         yield "What each code means: durafix explain CODE"

@@ -51,6 +51,15 @@ def reconcile(desk: Ledger, exchange: Ledger, accepted: Mapping[str, Accepted]) 
     ]
 
 
+def fold_agrees(ledger: Ledger, numbers: tuple[int, int]) -> list[Problem]:
+    """The session core's own fold ends with the numbers (out, in) that the frames themselves show."""
+    if (ledger.next_out, ledger.next_in) == numbers:
+        return []
+    text = f"{ledger.name}: the frames end at {ledger.next_out} and {ledger.next_in}, "
+    text += f"the replayed state at {numbers[0]} and {numbers[1]}"
+    return [Problem("fold-differs", ledger.name, text)]
+
+
 def _accepted_is_journaled(desk: Ledger, accepted: Mapping[str, Accepted]) -> Iterator[Problem]:
     """What ``send`` acknowledged is in the journal, once, at the event and number that it said."""
     for told in accepted.values():

@@ -39,6 +39,8 @@ class Checked:
     findings: list[str]
     hashes: int
     steps: int
+    numbers: tuple[int, int]
+    """(next out, next in) of the replayed state."""
 
 
 def document(

@@ -9,7 +9,7 @@ import pytest
 from durafix.journal.position import Position
 from durafix.journal.record import Direction, Flag, Kind, Record
 from durafix.tools.demo.ledger import Ledger
-from durafix.tools.demo.reconcile import Accepted, Problem, reconcile
+from durafix.tools.demo.reconcile import Accepted, Problem, fold_agrees, reconcile
 
 TAKEN = Flag.CONSUMED | Flag.DELIVER
 
@@ -271,3 +271,10 @@ def test_a_reset_starts_new_numbers(day: Day) -> None:
         side.next = {Direction.IN: 1, Direction.OUT: 1}
     day.trade("c3")
     assert codes(day) == []
+
+
+def test_the_fold_must_end_with_the_numbers_of_the_frames(day: Day) -> None:
+    """Two derivations of the same numbers: one by the session core, one without it."""
+    ledger = Ledger.of("desk", day.desk.records)
+    assert fold_agrees(ledger, (3, 3)) == []
+    assert [p.code for p in fold_agrees(ledger, (3, 4))] == ["fold-differs"]
