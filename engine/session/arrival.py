@@ -20,11 +20,10 @@ REDACTED = int(Flag.REDACTED)
 
 
 class Arrival:
-    """One frame to judge. ``source``: event number of its ``In`` if it was journaled before, else
-    0.
+    """One frame to judge.
 
-    ``stored``: its masked bytes, if a re-run knows them already. ``queued``: it waited behind a
-    gap.
+    ``source``: event number of its ``In`` if it was journaled before, else 0. ``stored``: its masked
+    bytes, if a re-run knows them already. ``queued``: it waited behind a gap.
     """
 
     __slots__ = ("cause", "frame", "msg_type", "queued", "seq", "source", "stored")

@@ -68,9 +68,7 @@ class Emitter:
         self.effects.append(Alert(code, text))
 
     def write(self, msg_type: bytes, body: Fields, extra: Fields | None = None) -> None:
-        """Number, journal and send one message of the session's own; ``extra`` goes into the
-        header.
-        """
+        """Number, journal and send a message of the session's own; ``extra``: header fields."""
         state = self.state
         seq, names = state.next_out, self.names
         raw = compose(names, msg_type, seq, names.stamp(self.at.utc_ns), body, extra)

@@ -41,18 +41,10 @@ def plan(
     assert 0 < begin <= end, "a range has at least one number"
     stored = dict(frames)
     held_back = SESSION_TYPES - {REJECT} if resend_rejects else SESSION_TYPES
-    good = (
-        [
-            seq
-            for seq in range(begin, end + 1)
-            if (raw := stored.get(seq)) is not None and msg_type_of(raw) not in held_back
-        ]
-        if len(stored) >= end - begin + 1
-        else sorted(
-            seq
-            for seq, raw in stored.items()
-            if begin <= seq <= end and raw is not None and msg_type_of(raw) not in held_back
-        )
+    good = sorted(
+        seq
+        for seq, raw in stored.items()
+        if begin <= seq <= end and raw is not None and msg_type_of(raw) not in held_back
     )
     runs: list[Run] = []
     expected = begin

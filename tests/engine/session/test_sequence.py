@@ -206,6 +206,15 @@ def test_the_queue_is_bounded_and_what_found_no_room_is_asked_for_again() -> Non
     assert core.state.gap == "none"
 
 
+def test_a_frame_that_just_fits_the_queue_is_kept() -> None:
+    """The bound is inclusive."""
+    size = len(acceptor().peer("D", 4, "11=c|").raw)
+    for room, kept in ((size, 1), (size - 1, 0)):
+        core = acceptor(queue_bytes_max=room).logged_on()
+        core.receive("D", 4, "11=c|")
+        assert len(core.state.queue) == kept
+
+
 def test_a_second_frame_under_a_queued_number_is_a_copy() -> None:
     """Rule 3."""
     core = acceptor().logged_on()
