@@ -22,7 +22,7 @@ REDACTED = int(Flag.REDACTED)
 class Arrival:
     """One frame to judge.
 
-    ``source``: event number of its ``In`` if it was journaled before, else 0. ``stored``: its masked
+    ``source``: event number of its ``In`` if it was journaled before, else 0. ``stored``: masked
     bytes, if a re-run knows them already. ``queued``: it waited behind a gap.
     """
 
