@@ -1,5 +1,7 @@
 """The index answers what a full scan answers, and can be thrown away at any time."""
 
+import itertools
+import random
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -297,9 +299,16 @@ def test_a_store_that_refuses_is_tried_again_and_nothing_is_lost(tmp_path: Path)
     journal = filled(made(tmp_path, allocated=1 << 20), 100)
     store = FullStore()
     opened = Opened(store, None, Report(Status.FRESH, ""))
-    index = Index(journal.disk, journal.root, UUID, opened, lambda: 0, 16, 1.0)
+    seconds = itertools.count()
+
+    def clock() -> int:
+        return 1_000_000_000 * next(seconds)
+
+    index = Index(journal.disk, journal.root, UUID, opened, clock, 16, 1.0)
     for upto in range(0, journal.event, 20):
         index.catch_up(upto)
+        index._layers.settle()
+        assert len(index._layers._frozen) <= 1, "one batch is tried again, not one more each time"
     known = index.watermark.indexed
     assert_same(index, Scan(r for r in journal.records if r.event <= known))
     with pytest.raises(DiskFull):
@@ -333,6 +342,56 @@ def test_a_commit_in_the_background_hides_no_entry(tmp_path: Path) -> None:
     assert layers.find((1, 1, 0), 7) == (1, 8192, 3, 1, 99)
     assert list(layers.range((1, 1, 0), 1, 9)) == [(1, 8192, 3, 1, 99)]
     layers.close()
+
+
+def test_a_commit_during_a_range_gives_no_frame_twice() -> None:
+    class Committing(MemoryStore):
+        def slice(self, first: bytes, last: bytes, limit: int) -> list[Item]:
+            layers.commit(layers.meta)
+            return super().slice(first, last, limit)
+
+    layers = Layers(Committing(), Meta(UUID, NO_MARK, NO_MARK, 0, 0, 0))
+    frames = {seq: (1, 8192 + seq, 3, seq, 99) for seq in (3, 5, 9)}
+    layers.fresh.frames[1, 1, 0] = dict(frames)
+    assert list(layers.range((1, 1, 0), 1, 10)) == list(frames.values())
+    layers.close()
+
+
+def test_a_long_range_is_read_in_slices(tmp_path: Path) -> None:
+    journal = made(tmp_path, allocated=4 << 20)
+    for i in range(1, 5001):
+        journal.step(in_(i))
+    with open_index(journal, commit_events=700) as index:
+        index.catch_up(journal.event)
+        events = [entry.event for entry in index.range(1, 1, 0, 1000, 4500)]
+        assert events == list(range(1000, 4501))
+
+
+def test_every_time_is_found_though_time_goes_back_and_forth(tmp_path: Path) -> None:
+    """Each record is large enough to be a noted place of its own."""
+    rng = random.Random(4)
+    journal = made(tmp_path, allocated=8 << 20)
+    times = [rng.randrange(1000) for _ in range(40)]
+    for i, utc_ns in enumerate(times, 1):
+        journal.step(in_(i, bytes(66_000)), utc_ns=utc_ns)
+    for commit_events in (7, 1000):
+        with open_index(journal, commit_events=commit_events) as index:
+            index.catch_up(20)
+            index.commit()
+            index.catch_up(40)
+            for wanted in range(max(times) + 1):
+                first = next(i for i, utc_ns in enumerate(times, 1) if utc_ns >= wanted)
+                assert index.time_position(wanted) == index.event_position(first)
+
+
+def test_memory_does_not_grow_with_the_number_of_epochs(tmp_path: Path) -> None:
+    journal = made(tmp_path, allocated=1 << 20)
+    for i in range(1, 200):
+        journal.step(epoch(i), in_(1), out(1))
+    with open_index(journal) as index:
+        index.catch_up(journal.event)
+        assert len(index._highest) == 2
+        assert_same(index, Scan(journal.records))
 
 
 def test_a_damaged_entry_is_refused(tmp_path: Path) -> None:
