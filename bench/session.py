@@ -327,7 +327,7 @@ def pin(role: str) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=3000, help="round trips a run")
@@ -357,9 +357,8 @@ def report(found: dict[str, list[dict[str, float]]], path: str | None) -> None:
         for row, results in found.items()
     }
     base = medians.get("quickfix")
-    print(
-        f"{'row':26} {'p50 us':>8} {'p99 us':>8} {'cpu us':>8} {'one way /s':>11}   ratio to quickfix"
-    )
+    heads = f"{'p50 us':>8} {'p99 us':>8} {'cpu us':>8} {'one way /s':>11}"
+    print(f"{'row':26} {heads}   ratio to quickfix")
     for row, m in medians.items():
         ratio = f"p50 {m['p50_us'] / base['p50_us']:.2f}" if base else ""
         if base and "per_s" in m:

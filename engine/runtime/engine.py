@@ -400,13 +400,15 @@ class Engine:
         try:
             if hasattr(self, "_store"):
                 self._store.close(in_order)
-        except Exception as error:  # the index is disposable (P6), the journal is not
-            log.journal.error("closing the index: %s", error, exc_info=error)
+        except BaseException as error:  # the index is disposable (P6), the journal is not
+            if in_order:
+                log.journal.error("closing the index: %s", error, exc_info=error)
         try:
             resumed.writer.close(in_order)
-        except JournalError as error:
+        except BaseException as error:
             self._failure = self._failure or error
-            log.journal.error("closing the journal: %s", error)
+            if in_order:
+                log.journal.error("closing the journal: %s", error)
 
 
 def explain(error: BaseException) -> str:
