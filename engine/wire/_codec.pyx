@@ -1,16 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The codec at C speed: the same names and the same answers as ``_pure.py``, which explains the
-rules.
+"""The codec at C speed: the same names and answers as ``_pure.py``, which explains the rules.
 
-One pass over the bytes of a message fills a table of (tag, start of value, end); Python objects are
-made only when a field is read. A message owns a copy of its bytes: a reference into the network
-buffer would pin the whole buffer, the copy costs 10 ns, and the journal needs those bytes anyway.
+One pass over a message fills a table of (tag, start of value, end); Python objects are made only
+when a field is read. The scanning is in ``_scan.h``, plain C without Python; here is what makes
+objects of it. A message owns a copy of its bytes: a reference into the network buffer would pin the
+whole buffer, the copy costs 10 ns, and the journal needs those bytes anyway.
 
-Memory safety rests on two facts, and each loop names the one that it uses:
-- *sentinel*: ``tokenize`` gets only frames that ``measure`` accepted, so the last byte is a
-  delimiter. Scans for a delimiter or for a non-digit stop there at the latest;
-- *bound*: every other loop compares its index with the length before it reads.
 A Decoder has one owner. It refuses to be entered twice (a finalizer run by the garbage collector
 could try).
 """
@@ -19,175 +15,63 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
-from cpython.ref cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memchr, memcmp, memcpy, memmove
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memmove
 
+from . import limits
 from .datafields import DATA_OF_LENGTH
 from .errors import Garbled, Malformed, Reason
-from .limits import (
-    BEGIN_STRING_BYTES_MAX,
-    EXCERPT_BYTES_MAX,
-    LENGTH_DIGITS_MAX,
-    MESSAGE_BYTES_DEFAULT,
-    MESSAGE_BYTES_MAX,
-    MESSAGE_BYTES_MIN,
-    TAG_DIGITS_MAX,
-)
 from .values import parse_int
 
 cdef extern from "Python.h":
     long PyLong_AsLongAndOverflow(object, int*) except? -1
     int PyLong_Check(object)
 
+cdef extern from "_scan.h" nogil:
+    enum:
+        WIRE_SOH, WIRE_TRAILER, WIRE_BEGIN_MAX, WIRE_LENGTH_DIGITS, WIRE_TAG_DIGITS
+        WIRE_CHECKSUM, WIRE_NO_MEMORY
+    ctypedef struct wire_field:
+        int32_t tag
+        uint32_t value, end
+    int wire_add_pair(long length, long data)
+    uint32_t wire_sum(const uint8_t* p, Py_ssize_t size)
+    bint wire_is_digit(uint8_t c)
+    bint wire_is_begin(const uint8_t* p, Py_ssize_t size)
+    Py_ssize_t wire_measure(const uint8_t* p, Py_ssize_t have, Py_ssize_t limit)
+    bint wire_sum_is_right(const uint8_t* p, Py_ssize_t total)
+    Py_ssize_t wire_tokenize(
+        const uint8_t* p, Py_ssize_t total, wire_field* slots, Py_ssize_t room, wire_field** out
+    )
+    Py_ssize_t wire_find_begin(const uint8_t* p, Py_ssize_t at, Py_ssize_t end)
+    Py_ssize_t wire_digits(uint64_t number)
+    uint8_t* wire_put(uint8_t* p, uint64_t number, Py_ssize_t width)
+
 cdef enum:
     SLOTS = 24  # fields kept inside the object; a NewOrderSingle has 20. More go to the heap.
-    SOH = 1
-    TRAILER = 7  # 10=ddd and the delimiter
     KEEP = 131072  # a decoder's buffer beyond this is given back when it is nearly empty
-    BITS = 8192  # bytes of the bitmap of length tags: tags up to 65,535
 
-# Verdicts of measure and tokenize: negative, in the order of REASONS.
-cdef enum:
-    NOT_BEGIN_STRING = -1
-    ORDER_OF_FIRST_THREE = -2
-    BODY_LENGTH = -3
-    CHECKSUM = -4
-    NO_TRAILER = -5
-    BAD_TAG = -6
-    TOO_LONG = -7
-    NO_MEMORY = -8
-
-cdef tuple REASONS = (
-    None, Reason.NOT_BEGIN_STRING, Reason.ORDER_OF_FIRST_THREE, Reason.BODY_LENGTH,
-    Reason.CHECKSUM, Reason.NO_TRAILER, Reason.BAD_TAG, Reason.TOO_LONG,
-)
-
-cdef Py_ssize_t BEGIN_MAX = BEGIN_STRING_BYTES_MAX
-cdef Py_ssize_t EXCERPT_MAX = EXCERPT_BYTES_MAX
-cdef Py_ssize_t LENGTH_DIGITS = LENGTH_DIGITS_MAX
-cdef Py_ssize_t TAG_DIGITS = TAG_DIGITS_MAX
-cdef Py_ssize_t TOTAL_MIN = MESSAGE_BYTES_MIN
-cdef Py_ssize_t TOTAL_MAX = MESSAGE_BYTES_MAX
-cdef long TAG_MAX = 10 ** TAG_DIGITS_MAX - 1
-
-cdef struct Field:
-    int32_t tag
-    uint32_t value  # offset of the value in the message
-    uint32_t end  # offset of its delimiter; the next field starts behind it
-
-# The pairs of length and data fields; the bitmap answers "is it one" for the 99 % that are none.
-cdef enum:
-    PAIRS = 128
-cdef uint8_t is_length[BITS]
-cdef int32_t pair_length[PAIRS]
-cdef int32_t pair_data[PAIRS]
-cdef int pair_count = 0
+cdef tuple REASONS = (None, *Reason)  # a verdict of _scan.h, negated, is an index
+cdef Py_ssize_t EXCERPT_MAX = limits.EXCERPT_BYTES_MAX
+cdef Py_ssize_t TOTAL_MIN = limits.MESSAGE_BYTES_MIN
+cdef Py_ssize_t TOTAL_MAX = limits.MESSAGE_BYTES_MAX
+cdef long TAG_MAX = 10 ** limits.TAG_DIGITS_MAX - 1
 
 
-cdef int _load_pairs() except -1:
-    global pair_count
-    cdef int tag
-    if len(DATA_OF_LENGTH) > PAIRS or max(DATA_OF_LENGTH) >= BITS * 8:
-        raise AssertionError("datafields.py has outgrown the table here")
-    for tag in range(BITS):
-        is_length[tag] = 0
+def _load():
+    """Hand the table of data fields to the C part, and see that both mean the same limits."""
+    ours = (limits.BEGIN_STRING_BYTES_MAX, limits.LENGTH_DIGITS_MAX, limits.TAG_DIGITS_MAX)
+    if ours != (WIRE_BEGIN_MAX, WIRE_LENGTH_DIGITS, WIRE_TAG_DIGITS):
+        raise AssertionError("limits.py and _scan.h differ")
     for length, data in DATA_OF_LENGTH.items():
-        tag = length
-        pair_length[pair_count] = tag
-        pair_data[pair_count] = data
-        is_length[tag >> 3] |= <uint8_t>(1 << (tag & 7))
-        pair_count += 1
-    return 0
+        if wire_add_pair(length, data) < 0:
+            raise AssertionError("datafields.py has outgrown the table in _scan.h")
 
 
-_load_pairs()
-
-
-cdef inline int32_t data_of(int32_t tag) noexcept nogil:
-    """Data tag that goes with a length tag, or 0. *bound*: the tag is compared with the size of the
-    bitmap.
-    """
-    cdef int i
-    if tag <= 0 or tag >= BITS * 8 or not (is_length[tag >> 3] >> (tag & 7)) & 1:
-        return 0
-    for i in range(pair_count):
-        if pair_length[i] == tag:
-            return pair_data[i]
-    return 0
-
-
-cdef inline unsigned int byte_sum(const uint8_t* p, Py_ssize_t size) noexcept nogil:
-    """Sum of the bytes modulo 2^32; the compiler turns it into vector code. *bound*."""
-    cdef unsigned int total = 0
-    cdef Py_ssize_t i
-    for i in range(size):
-        total += p[i]
-    return total
-
-
-cdef inline bint is_digit(uint8_t c) noexcept nogil:
-    return <uint8_t>(c - 48) <= 9
-
-
-cdef inline bint is_visible(uint8_t c) noexcept nogil:
-    """What a version text may hold: visible ASCII without the equals sign."""
-    return 33 <= c <= 126 and c != c"="
-
-
-cdef Py_ssize_t measure(const uint8_t* p, Py_ssize_t have, Py_ssize_t limit) noexcept nogil:
-    """Length of the frame at p; 0 if more than the ``have`` bytes are needed; or a verdict. Reads
-    only p[:have].
-    """
-    cdef Py_ssize_t i, stop, length = 0, total, at
-    cdef const uint8_t* prefix = b"8=FIX"
-    for i in range(5):
-        if i >= have:
-            return 0
-        if p[i] != prefix[i]:
-            return NOT_BEGIN_STRING
-    i = 5
-    while i < have and i < 2 + BEGIN_MAX and is_visible(p[i]):  # bound
-        i += 1
-    if i >= have:
-        return 0
-    if p[i] != SOH:
-        return NOT_BEGIN_STRING
-    i += 1
-    if i < have and p[i] != c"9" or i + 1 < have and p[i + 1] != c"=":
-        return ORDER_OF_FIRST_THREE
-    i += 2
-    stop = i + LENGTH_DIGITS
-    while i < have and i < stop and is_digit(p[i]):  # bound
-        length = length * 10 + (p[i] - 48)
-        i += 1
-    if i >= have:
-        return 0
-    if p[i] != SOH:
-        return TOO_LONG if i == stop and is_digit(p[i]) else BODY_LENGTH
-    if i == stop - LENGTH_DIGITS:  # no digit at all
-        return BODY_LENGTH
-    i += 1
-    total = i + length + TRAILER
-    if total > limit:
-        return TOO_LONG
-    if length < 4:  # not even 35= and its delimiter
-        return BODY_LENGTH
-    if (i < have and p[i] != c"3" or i + 1 < have and p[i + 1] != c"5"
-            or i + 2 < have and p[i + 2] != c"="):
-        return ORDER_OF_FIRST_THREE
-    at = i + length
-    if (at - 1 < have and p[at - 1] != SOH or at < have and p[at] != c"1"
-            or at + 1 < have and p[at + 1] != c"0" or at + 2 < have and p[at + 2] != c"="):
-        return BODY_LENGTH
-    for i in range(at + 3, at + 6):
-        if i < have and not is_digit(p[i]):
-            return NO_TRAILER
-    if at + 6 < have and p[at + 6] != SOH:
-        return NO_TRAILER
-    return total if total <= have else 0
+_load()
+del _load
 
 
 @cython.final
@@ -200,13 +84,12 @@ cdef class Frame:
     """
 
     cdef readonly bytes raw
-    cdef Field* table  # slots, or the heap
+    cdef wire_field* table  # slots, or the heap
     cdef Py_ssize_t size
-    cdef Field slots[SLOTS]
+    cdef wire_field slots[SLOTS]
 
     def __cinit__(self):
         self.table = self.slots
-        self.size = 0
 
     def __init__(self, *_):
         raise TypeError("a Frame is made by parse() or Decoder.feed()")
@@ -229,9 +112,7 @@ cdef class Frame:
         return -1
 
     cdef Py_ssize_t seek(self, object tag) except -2:
-        """Index of the first field with this tag, or -1; any other object than a small int is no
-        tag.
-        """
+        """Index of the first field with this tag, or -1; what is no small int is no tag."""
         cdef int overflow = 0
         cdef long number
         if not PyLong_Check(tag):
@@ -264,7 +145,7 @@ cdef class Frame:
             return -1
         base = <const uint8_t*>PyBytes_AS_STRING(self.raw)
         for at in range(self.table[i].value, self.table[i].end):  # bound: offsets in raw
-            if not is_digit(base[at]):
+            if not wire_is_digit(base[at]):
                 return -1
             number = number * 10 + (base[at] - 48)
         return number
@@ -312,7 +193,7 @@ cdef class Frame:
         if not 0 < end - at <= 18:
             return parse_int(self.cut(i))
         while at < end:  # bound
-            if not is_digit(base[at]):
+            if not wire_is_digit(base[at]):
                 return parse_int(self.cut(i))  # which raises
             number = number * 10 + (base[at] - 48)
             at += 1
@@ -353,101 +234,21 @@ cdef class Frame:
         return (parse, (self.raw,))
 
 
-cdef Field* grow(Frame frame, Py_ssize_t room) noexcept nogil:
-    """The table with twice the room, on the heap; NULL if there is no memory, the old one intact."""
-    cdef Field* table
-    if frame.table == frame.slots:
-        table = <Field*>malloc(2 * room * sizeof(Field))
-        if table != NULL:
-            memcpy(table, frame.slots, room * sizeof(Field))
-    else:
-        table = <Field*>realloc(frame.table, 2 * room * sizeof(Field))
-    if table != NULL:
-        frame.table = table
-    return table
-
-
-cdef int tokenize(Frame frame, const uint8_t* p, Py_ssize_t total) noexcept nogil:
-    """Fill the table from a frame that ``measure`` accepted: 0, BAD_TAG or NO_MEMORY.
-
-    *sentinel*: p[total - 1] is a delimiter, so no scan below runs past it, and i < total holds at
-    each field's start.
-    """
-    cdef Py_ssize_t i = 0, first, n = 0, room = SLOTS, data_bytes = 0
-    cdef uint32_t number
-    cdef int32_t tag, sign, data_tag = 0
-    cdef uint8_t c
-    cdef Field* table = frame.table
-    while i < total:
-        first = i
-        number = 0
-        c = p[i]
-        sign = 1
-        if c == c"-":
-            sign = -1
-            first += 1
-            i += 1
-            c = p[i]  # sentinel: a minus is no delimiter, so it was not the last byte
-        while is_digit(c):  # sentinel
-            number = number * 10 + (c - 48)  # may wrap: then there are too many digits
-            i += 1
-            c = p[i]
-        if c != c"=" or i == first or i - first > TAG_DIGITS:
-            return BAD_TAG
-        tag = sign * <int32_t>number
-        if n == room:
-            table = grow(frame, room)
-            if table == NULL:
-                return NO_MEMORY
-            room *= 2
-        i += 1  # sentinel: an equals sign was not the last byte
-        table[n].tag = tag
-        table[n].value = <uint32_t>i
-        if data_tag != 0 and tag == data_tag and i + data_bytes < total \
-                and p[i + data_bytes] == SOH:  # bound
-            i += data_bytes
-        else:
-            while p[i] != SOH:  # sentinel
-                i += 1
-        table[n].end = <uint32_t>i
-        data_tag = data_of(tag)
-        if data_tag != 0:
-            data_bytes = read_length(p + table[n].value, i - table[n].value)
-            if data_bytes < 0:
-                data_tag = 0
-        n += 1
-        i += 1
-    frame.size = n
-    return 0
-
-
-cdef Py_ssize_t read_length(const uint8_t* p, Py_ssize_t size) noexcept nogil:
-    """Number of 1 to 9 digits, or -1."""
-    cdef Py_ssize_t i, number = 0
-    if not 0 < size <= LENGTH_DIGITS:
-        return -1
-    for i in range(size):  # bound
-        if not is_digit(p[i]):
-            return -1
-        number = number * 10 + (p[i] - 48)
-    return number
-
-
 cdef object judge(const uint8_t* p, Py_ssize_t total, bytes raw):
     """The frame, or its verdict as an int. ``raw`` is the message as bytes if the caller has it,
     else None.
     """
-    cdef int wanted = (p[total - 4] - 48) * 100 + (p[total - 3] - 48) * 10 + (p[total - 2] - 48)
-    cdef int verdict
+    cdef Py_ssize_t size
     cdef Frame frame
-    if <int>(byte_sum(p, total - TRAILER) & 0xFF) != wanted:
-        return CHECKSUM
+    if not wire_sum_is_right(p, total):
+        return WIRE_CHECKSUM
     frame = Frame.__new__(Frame)
-    verdict = tokenize(frame, p, total)
-    if verdict == NO_MEMORY:
+    size = wire_tokenize(p, total, frame.slots, SLOTS, &frame.table)
+    if size == WIRE_NO_MEMORY:
         raise MemoryError
-    if verdict < 0:
-        return verdict
+    if size < 0:
+        return size
+    frame.size = size
     frame.raw = PyBytes_FromStringAndSize(<const char*>p, total) if raw is None else raw
     return frame
 
@@ -457,9 +258,9 @@ def checksum(data):
     cdef Py_buffer view
     cdef unsigned int total
     if type(data) is bytes:
-        return byte_sum(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)) & 0xFF
+        return wire_sum(<const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)) & 0xFF
     _open(data, &view, "checksum")
-    total = byte_sum(<const uint8_t*>view.buf, view.len)
+    total = wire_sum(<const uint8_t*>view.buf, view.len)
     PyBuffer_Release(&view)
     return total & 0xFF
 
@@ -481,7 +282,7 @@ def parse(data):
         raise TypeError(f"parse() takes bytes, not {type(data).__name__}")
     p = <const uint8_t*>PyBytes_AS_STRING(data)
     size = PyBytes_GET_SIZE(data)
-    total = measure(p, size, TOTAL_MAX)
+    total = wire_measure(p, size, TOTAL_MAX)
     if total < 0:
         raise Malformed(REASONS[-total])
     if total == 0 or total != size:
@@ -510,7 +311,7 @@ cdef class Decoder:
     cdef readonly int64_t bytes_dropped
     cdef readonly int64_t garbled
 
-    def __cinit__(self, max_message_bytes=MESSAGE_BYTES_DEFAULT):
+    def __cinit__(self, max_message_bytes=limits.MESSAGE_BYTES_DEFAULT):
         if not TOTAL_MIN <= max_message_bytes <= TOTAL_MAX:
             raise ValueError(
                 f"max_message_bytes must be {TOTAL_MIN}..{TOTAL_MAX}, not {max_message_bytes}"
@@ -575,9 +376,7 @@ cdef class Decoder:
         return 0
 
     cdef void tidy(self) noexcept:
-        """Move what is left to the front once it is the smaller part, and give back memory that is
-        not needed.
-        """
+        """Move what is left to the front once it is the smaller part; give back spare memory."""
         cdef uint8_t* buf
         if self.head >= self.size:
             if self.head and self.size:
@@ -596,7 +395,7 @@ cdef class Decoder:
             at = self.skip(p, 0, end)
             self.bytes_dropped += at
         while at < end and not self.skipping:
-            total = measure(p + at, end - at, self.limit)
+            total = wire_measure(p + at, end - at, self.limit)
             if total == 0:
                 break
             if total < 0:
@@ -613,23 +412,10 @@ cdef class Decoder:
         return at
 
     cdef Py_ssize_t skip(self, const uint8_t* p, Py_ssize_t at, Py_ssize_t end) noexcept:
-        """Offset of the next candidate, or of what may become one at the end of the buffer, or the
-        end.
-        """
-        cdef const uint8_t* found
-        cdef Py_ssize_t left
-        while at < end:  # bound: memchr and memcmp get at most what is left
-            found = <const uint8_t*>memchr(p + at, c"8", end - at)
-            if found == NULL:
-                break
-            at = found - p
-            left = end - at
-            if memcmp(found, b"8=FIX", min(left, 5)) == 0:
-                self.skipping = left < 5
-                return at
-            at += 1
-        self.skipping = True
-        return end
+        """Offset of the next candidate, or of what may become one, or the end."""
+        at = wire_find_begin(p, at, end)
+        self.skipping = end - at < 5  # not a whole 8=FIX
+        return at
 
     cdef int report(
         self, Py_ssize_t verdict, const uint8_t* p, Py_ssize_t size, list out
@@ -639,34 +425,6 @@ cdef class Decoder:
         self.garbled += 1
         self.bytes_dropped += size
         return 0
-
-
-cdef bint is_begin(const uint8_t* p, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i
-    if not 3 <= size <= BEGIN_MAX or memcmp(p, b"FIX", 3) != 0:
-        return False
-    for i in range(3, size):  # bound
-        if not is_visible(p[i]):
-            return False
-    return True
-
-
-cdef inline Py_ssize_t digits(unsigned long number) noexcept nogil:
-    cdef Py_ssize_t n = 1
-    while number > 9:
-        number //= 10
-        n += 1
-    return n
-
-
-cdef inline uint8_t* put(uint8_t* p, unsigned long number, Py_ssize_t width) noexcept nogil:
-    """Write a number right-aligned into exactly ``width`` bytes; the address behind it."""
-    cdef Py_ssize_t i = width
-    while i > 0:
-        i -= 1
-        p[i] = <uint8_t>(48 + number % 10)
-        number //= 10
-    return p + width
 
 
 cdef Py_ssize_t _field_bytes(object field) except -1:
@@ -682,8 +440,8 @@ cdef Py_ssize_t _field_bytes(object field) except -1:
         raise TypeError("a field is (int, bytes)")
     tag = PyLong_AsLongAndOverflow(number, &overflow)
     if overflow or not -TAG_MAX <= tag <= TAG_MAX:
-        raise ValueError(f"a tag has at most {TAG_DIGITS} digits: {number}")
-    return (tag < 0) + digits(-tag if tag < 0 else tag) + 2 + PyBytes_GET_SIZE(value)
+        raise ValueError(f"a tag has at most {limits.TAG_DIGITS_MAX} digits: {number}")
+    return (tag < 0) + wire_digits(-tag if tag < 0 else tag) + 2 + PyBytes_GET_SIZE(value)
 
 
 def encode(begin_string, fields):
@@ -703,7 +461,7 @@ def encode(begin_string, fields):
     if type(begin_string) is not bytes or type(fields) is not list:
         raise TypeError("encode() takes bytes and a list of (int, bytes)")
     begin = PyBytes_GET_SIZE(begin_string)
-    if not is_begin(<const uint8_t*>PyBytes_AS_STRING(begin_string), begin):
+    if not wire_is_begin(<const uint8_t*>PyBytes_AS_STRING(begin_string), begin):
         raise ValueError(f"{begin_string!r} is no BeginString")
     # The first pass checks and counts, so that the second writes into a bytes object of exactly the
     # right size: no copy, and no bound to check but this one. No Python code runs in between: the
@@ -713,14 +471,14 @@ def encode(begin_string, fields):
         body += _field_bytes(<object>PyList_GET_ITEM(fields, i))
         if body > TOTAL_MAX - TOTAL_MIN:
             raise ValueError(f"a message has at most {TOTAL_MAX} bytes")
-    size = 2 + begin + 1 + 2 + digits(body) + 1 + body + TRAILER
+    size = 2 + begin + 1 + 2 + wire_digits(body) + 1 + body + WIRE_TRAILER
     out = PyBytes_FromStringAndSize(NULL, size)
     base = <uint8_t*>PyBytes_AS_STRING(out)
     memcpy(base, b"8=", 2)
     memcpy(base + 2, PyBytes_AS_STRING(begin_string), begin)
     memcpy(base + 2 + begin, b"\x019=", 3)
-    p = put(base + 5 + begin, body, digits(body))
-    p[0] = SOH
+    p = wire_put(base + 5 + begin, body, wire_digits(body))
+    p[0] = WIRE_SOH
     p += 1
     for i in range(count):
         field = <object>PyList_GET_ITEM(fields, i)
@@ -730,13 +488,13 @@ def encode(begin_string, fields):
             p[0] = c"-"
             p += 1
             tag = -tag
-        p = put(p, tag, digits(tag))
+        p = wire_put(p, tag, wire_digits(tag))
         p[0] = c"="
         memcpy(p + 1, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         p += 1 + PyBytes_GET_SIZE(value)
-        p[0] = SOH
+        p[0] = WIRE_SOH
         p += 1
     memcpy(p, b"10=", 3)
-    p = put(p + 3, byte_sum(base, size - TRAILER) & 0xFF, 3)
-    p[0] = SOH
+    p = wire_put(p + 3, wire_sum(base, size - WIRE_TRAILER) & 0xFF, 3)
+    p[0] = WIRE_SOH
     return out
