@@ -208,9 +208,12 @@ class Walk:
                 break
         self._follow(batch)
         if self.tree is not None:
-            for index, row in enumerate(batch.rows):
+            view, add = memoryview(batch.data), self.tree.add
+            ends = [row[0] for row in batch.rows[1:]]
+            ends.append(batch.end)
+            for row, end in zip(batch.rows, ends, strict=True):
                 if row[_KIND] != Kind.SEAL:
-                    self.tree.add(batch.raw(index))
+                    add(view[row[0] : end])
         return batch
 
     def _follow(self, batch: Batch) -> None:

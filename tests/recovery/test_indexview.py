@@ -10,6 +10,7 @@ import pytest
 from durafix.journal.reader import Reader
 from durafix.journal.realdisk import RealDisk
 from durafix.journal.record import Direction, Kind
+from durafix.recovery.errors import Damaged
 from durafix.recovery.resume import Resumed, open_journal
 from durafix.recovery.verify import Report, verify
 
@@ -131,3 +132,22 @@ def test_the_index_gives_lost_messages_their_names(root: str) -> None:
     assert [(f.event, f.session_name, f.direction, f.seq) for f in named] == [
         (record.event, SESSION, Direction.OUT, record.seq)
     ]
+
+
+def test_the_index_alone_proves_what_was_durable(root: str) -> None:
+    """Tail file and last events are lost; the watermark knows that they had been on disk."""
+    written(root, clean=False).index.close()
+    (Path(root) / "TAIL").write_bytes(bytes(1024))
+    path = max((Path(root) / "segments").glob("*.seg"))
+    record = [r for r in Reader(RealDisk(), root).records() if r.kind == Kind.OUT][-1]
+    data = path.read_bytes()
+    path.write_bytes(data[: record.position.offset] + bytes(len(data) - record.position.offset))
+    assert "events-lost" in codes(check(root))
+    with pytest.raises(Damaged):
+        opened_again(root)
+
+
+def opened_again(root: str) -> Resumed[Toy]:
+    """As after the death of the process that has the lock: another lock file."""
+    (Path(root) / "LOCK").unlink()
+    return opened(root)
