@@ -52,7 +52,7 @@ def reconcile(desk: Ledger, exchange: Ledger, accepted: Mapping[str, Accepted]) 
 
 
 def fold_agrees(ledger: Ledger, numbers: tuple[int, int]) -> list[Problem]:
-    """The session core's own fold ends with the numbers (out, in) that the frames themselves show."""
+    """The session core's own fold ends with the numbers (out, in) that the frames show."""
     if (ledger.next_out, ledger.next_in) == numbers:
         return []
     text = f"{ledger.name}: the frames end at {ledger.next_out} and {ledger.next_in}, "

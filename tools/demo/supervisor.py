@@ -24,7 +24,7 @@ from .plan import Kill
 from .reconcile import Accepted
 
 SESSIONS = {"desk": ("DESK", "EXCHANGE"), "exchange": ("EXCHANGE", "DESK")}
-QUIET_S = 0.3
+QUIET_S = 0.6
 RECOVERY_S_MAX = 60.0
 STALL_S_MAX = 60.0
 STOP_S_MAX = 30.0
@@ -86,7 +86,7 @@ class Supervisor:
         self._kills = plan.kills(settings.seed, settings.orders, settings.kills)
         self._children: dict[str, Child] = {}
         self._selector = selectors.DefaultSelector()
-        self._moved = clock()
+        self._moved = self._stirred = clock()
         self._granted = 0
 
     def run(self) -> Outcome:
@@ -186,32 +186,39 @@ class Supervisor:
         for key, _ in self._selector.select(seconds):
             child: Child = key.data
             lines = child.read()
-            if lines is None:
-                if not child.stopped:
-                    raise DemoFailed(f"{child.role} ended by itself; see {self._log(child.role)}")
-                self._selector.unregister(child.fd)
-                continue
-            for told in lines:
+            if lines is None and not child.stopped:
+                raise DemoFailed(f"{child.role} ended by itself; see {self._log(child.role)}")
+            for told in lines or ():
                 self._take(child, told)
 
     def _take(self, child: Child, told: Told) -> None:
-        if told.what == "metrics":
-            self.outcome.metrics[child.role][-1] = told.metrics
-            return
-        self._moved = self._clock()
+        """Keep what a side told. Only what brings the end nearer counts as progress; a link that
+        goes up and down for ever does not.
+        """
+        now, outcome = self._clock(), self.outcome
         match told.what:
+            case "metrics":
+                runs = outcome.metrics[child.role]
+                if _frames(runs[-1]) != _frames(told.metrics):
+                    self._stirred = now
+                runs[-1] = told.metrics
+                return
             case "on" | "off":
                 child.on = told.what == "on"
             case "up":
-                child.up = True
+                child.up, self._moved = True, now
             case "stopped":
-                child.stopped = True
+                child.stopped, self._moved = True, now
             case "accepted":
-                accepted = Accepted(told.name, told.event, told.seq)
-                self.outcome.accepted.setdefault(told.name, accepted)
+                if told.name not in outcome.accepted:
+                    self._moved = now
+                    outcome.accepted[told.name] = Accepted(told.name, told.event, told.seq)
             case "acked":
-                self.outcome.acked.add(told.name)
-                self._progress(len(self.outcome.acked), self.settings.orders)
+                if told.name not in outcome.acked:
+                    self._moved = now
+                    outcome.acked.add(told.name)
+                    self._progress(len(outcome.acked), self.settings.orders)
+        self._stirred = now
 
     # What holds
 
@@ -227,13 +234,17 @@ class Supervisor:
         )
 
     def _quiet(self) -> bool:
-        return self._both_on() and self._clock() - self._moved > QUIET_S
+        return self._both_on() and self._clock() - self._stirred > QUIET_S
 
     def _log(self, role: str) -> str:
         """Where the side's stderr is, and its last words."""
         path = self.settings.folder / f"{role}.log"
         words = path.read_text(errors="replace").strip().rpartition("\n")[2]
         return f"{path}: {words}" if words else str(path)
+
+
+def _frames(metrics: dict[str, int]) -> tuple[int, int]:
+    return metrics.get("frames_in", 0), metrics.get("frames_out", 0)
 
 
 def write_configs(settings: Settings) -> None:
