@@ -4,7 +4,7 @@ import errno
 import functools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import anyio
 import pytest
@@ -62,7 +62,8 @@ class Witness(MemoryNetwork):
         return await super().connect(host, tasks, address, port, watched)
 
     def _accept(self, accept: Callable[[Wire], None], disk: SimDisk, wire: Wire) -> None:
-        accept(WatchedWire(wire, lambda data: self.check(data, disk)))
+        watched = WatchedWire(wire, lambda data: self.check(data, disk))
+        accept(cast(Wire, watched))
 
 
 class WatchedWire:
