@@ -85,13 +85,13 @@ def test_an_interrupted_demo_leaves_no_process_behind(
     with subprocess.Popen(
         [*command, "--rate", "200", "--dir", str(folder)], stderr=subprocess.PIPE
     ) as running:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while not (folder / "desk" / "segments").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert len(running_in(folder)) == 3
+        assert len(running_in(folder)) >= 3
         running.send_signal(number)
-        assert running.wait(20) == code
-    deadline = time.monotonic() + 20
+        assert running.wait(40) == code
+    deadline = time.monotonic() + 40
     while running_in(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert running_in(folder) == []
