@@ -86,7 +86,6 @@ def open_store(disk: Disk, root: str, uuid: bytes, *, map_bytes: int = MAP_BYTES
         _clear(disk, f"{root}/{INDEX_NAME}")
     _unlink(disk, f"{folder}/{STAMP_NAME}")
     if disk.exists(folder):
-        _unlink(disk, f"{folder}/lock.mdb")  # ours alone now; a damaged one could hang LMDB
         disk.fsync_dir(folder)
     else:
         disk.mkdir(folder)
