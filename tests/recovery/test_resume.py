@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
 
-from durafix.journal.errors import FormatUnknown, IoFailed, Locked, Missing
+from durafix.journal.errors import FormatUnknown, IoFailed, JournalError, Locked, Missing
 from durafix.journal.reader import Reader
 from durafix.journal.record import Kind
 from durafix.journal.simdisk import Fault, SimCrash, SimDisk
@@ -109,11 +110,11 @@ def check_prefix(machine: Machine, state: Toy, least: int) -> None:
 
 
 def crash_somewhere(
-    mode: str, seed: int, steps: int = 60
+    mode: str, seed: int, steps: int = 60, lies: frozenset[str] = frozenset()
 ) -> tuple[SimDisk, Machine | None, int, int]:
     """Run a machine until a random operation of the disk; (disk, machine, covered, durable)."""
     dice = random.Random(f"{mode}/{seed}")
-    disk, stop = new_disk(seed), dice.randrange(1, 160)
+    disk, stop = SimDisk(seed, lies=lies), dice.randrange(1, 160)
 
     def hook(verb: str, path: str) -> None:
         if disk.operations >= stop:
@@ -151,6 +152,49 @@ def test_a_power_cut_at_any_operation_loses_nothing_that_was_durable(mode: str, 
             check_prefix(machine, again.state, durable)
             if again.state.last_event and not again.clean and mode != "always":
                 assert again.from_bound or not again.writer.roster
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mode", MODES)
+def test_a_power_cut_in_a_thousand_states_of_each_policy(mode: str) -> None:
+    """The same over more seeds, and with recovery itself cut in the middle."""
+    for seed in range(1000, 1170):
+        disk, machine, _, durable = crash_somewhere(mode, seed)
+        for loss in Loss:
+            after = disk.crash(loss, seed)
+            stop = after.operations + 1 + seed % 25
+            cut_in_the_middle(after, stop, mode)
+            if machine is None:
+                continue
+            again = resume(after.crash(Loss.MIXED, seed), mode)
+            check_prefix(machine, again.state, durable)
+
+
+def cut_in_the_middle(disk: SimDisk, stop: int, mode: str) -> None:
+    """Open, and lose power at operation ``stop``."""
+
+    def hook(verb: str, path: str) -> None:
+        if disk.operations >= stop:
+            raise SimCrash
+
+    disk.on_operation = hook
+    with contextlib.suppress(SimCrash, FormatUnknown):
+        resume(disk, mode)
+
+
+@pytest.mark.parametrize("lie", ["fdatasync", "fsync_dir"])
+def test_a_disk_that_lies_about_syncs_is_noticed_here(lie: str) -> None:
+    """Without fdatasync, or without the sync of folders, these tests see acknowledged events go."""
+    for seed in range(40):
+        disk, machine, _, durable = crash_somewhere("always", seed, lies=frozenset({lie}))
+        if machine is None or not durable:
+            continue
+        try:
+            again = resume(disk.crash(Loss.DROP, seed))
+            check_prefix(machine, again.state, durable)
+        except (AssertionError, JournalError):
+            return
+    raise AssertionError("nothing was lost")
 
 
 @pytest.mark.parametrize("mode", MODES)
