@@ -280,6 +280,7 @@ def test_our_reset_asks_for_a_heartbeat_first() -> None:
     """Rule 17: TestRequest, Heartbeat, then Logon with 141=Y; the reply does not reset again."""
     core = initiator().logged_on()
     assert core.tell(ResetCommand("ann", "end of day")) == ["35=1|34=2|112=RESET|"]
+    assert core.last.sync, "an operator's act is fsynced"
     assert core.receive("0", 2, "112=RESET|") == ["35=A|34=1|98=0|108=30|141=Y|"]
     assert numbers(core) == (2, 2, 1)
     assert core.last.sync
@@ -495,3 +496,4 @@ def test_a_logout_during_our_reset_ends_it() -> None:
     core.receive("0", 2, "112=RESET|")
     assert core.receive("5", 3)[0] == "35=5|34=2|"
     assert numbers(core) == (2, 3, 1)
+    assert core.state.old_in == 0

@@ -41,11 +41,14 @@ def test_a_bad_header_field_is_rejected_and_the_number_counts(
     assert core.state.next_in == 3
 
 
-def test_a_header_field_that_stands_there_twice_is_rejected() -> None:
+@pytest.mark.parametrize(
+    "field", ["34=2", "49=TW", "52=20250615-15:06:40", "56=ISLD"], ids=lambda field: field[:2]
+)
+def test_a_header_field_that_stands_there_twice_is_rejected(field: str) -> None:
     """14h for the fields of the session itself."""
     core = acceptor().logged_on()
-    assert core.receive("0", 2, "49=TW|") == [
-        "35=3|34=2|45=2|58=Tag appears more than once|371=49|372=0|373=13|"
+    assert core.receive("0", 2, field + "|") == [
+        f"35=3|34=2|45=2|58=Tag appears more than once|371={field[:2]}|372=0|373=13|"
     ]
 
 
