@@ -110,8 +110,13 @@ class Appender:
         self._stage = _Stage.SEALED
         self._digest, self._chain = start.previous_seal, start.chain
         self._generation = 0
-        self._file, self._packer = self._install()
         self._tail = self._open_tail(disk, at)
+        try:
+            self._file, self._packer = self._install()
+        except BaseException:
+            self._tail.close()
+            self._segments.close()
+            raise
 
     # Facts
 
@@ -327,16 +332,16 @@ class Appender:
         self._packer.single(self.packed, self._clock(), depth, kind, 0, flags, 0, 0, payload)
 
     def _open_tail(self, disk: Disk, at: Layout) -> File:
-        """The tail file, made if it is missing.
+        """The tail file, made if it is missing. Slots of earlier reigns stay until replaced.
 
-        Slots of earlier reigns stay until they are replaced.
+        Its name is made durable each time, and with it that of ``journal.json``: a process that was
+        killed may have left both in the page cache only.
         """
-        if not disk.exists(at.tail):
-            with disk.open(at.tail, write=True, create=True) as file:
-                file.pwrite(bytes(tail.FILE_BYTES), 0)
-                file.fsync()
-            disk.fsync_dir(at.root)
-        file = disk.open(at.tail, write=True)
+        file = disk.open(at.tail, write=True, create=True)
+        if file.size() < tail.FILE_BYTES:
+            file.pwrite(bytes(tail.FILE_BYTES), 0)
+        file.fsync()
+        disk.fsync_dir(at.root)
         newest = tail.newest(file.pread(0, tail.FILE_BYTES))
         self._generation = newest.generation if newest is not None else 0
         return file

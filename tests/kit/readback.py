@@ -84,8 +84,8 @@ def read_events(disk: Disk, root: str) -> list[Event]:
         found = read_segment(disk, root, number)
         if found is None or not _continues(before, found, len(events)):
             break
-        first = found.rows[0] if found.rows else None
-        assert first is None or (first[5] == Kind.ROSTER and first[7] & Flag.COPY)
+        if any(row[4] for row in found.rows):  # an event of a session
+            assert (found.rows[0][5], found.rows[0][7]) == (Kind.ROSTER, Flag.COPY)
         for row in found.rows:
             if takes_number(row[5], row[7]):
                 last = bool(row[7] & Flag.LAST)
