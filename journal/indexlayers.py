@@ -163,7 +163,7 @@ class Layers:
 
     def _submit(self, meta: Meta, *, everything: bool) -> Future[None]:
         with self.lock:
-            if everything or not self._frozen:  # after a refusal, first what is left
+            if everything:  # else only what was refused before
                 self._frozen.append((self.fresh, meta))
                 self.fresh = Batch()
             todo = list(self._frozen)
