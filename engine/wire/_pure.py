@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn, overload
+from typing import Any, NoReturn, final, overload
 
 from .datafields import DATA_OF_LENGTH
 from .errors import Garbled, Malformed, Reason
@@ -74,6 +74,7 @@ def _check_buffer(data: object, who: str) -> None:
         raise BufferError("memoryview: underlying buffer is not C-contiguous")
 
 
+@final
 class Frame:
     """One message as it was on the wire: immutable, its fields found on request. Made by ``parse``
     and ``Decoder``.
@@ -217,10 +218,9 @@ def measure(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | R
     """Length of the frame that begins at ``start``; 0 if it needs more bytes; or why it is none."""
     head = _HEAD.match(buf, start, end)
     if head is not None:  # the common case at C speed: the whole frame is there and well formed
-        length = int(head[1])
-        total = head.end() - 3 - start + length + TRAILER_BYTES
+        total = head.end() - 3 - start + int(head[1]) + TRAILER_BYTES
         tail = start + total - TRAILER_BYTES - 1
-        if length >= 4 and total <= limit and _TAIL.match(buf, tail, end):
+        if total <= limit and _TAIL.match(buf, tail, end):
             return total
     return _explain(buf, start, end, limit)
 
@@ -317,6 +317,7 @@ def parse(data: bytes) -> Frame:
     return frame
 
 
+@final
 class Decoder:
     """Cuts a byte stream into messages, whatever the network did to it. One per connection, one
     owner.

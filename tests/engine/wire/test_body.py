@@ -70,7 +70,7 @@ def test_a_length_that_is_given_must_be_right() -> None:
 @pytest.mark.parametrize("tag", sorted(SESSION_TAGS))
 def test_fields_of_the_session_are_refused_with_the_reason(tag: int) -> None:
     """In the message and inside a group."""
-    for fields in ({tag: "1"}, {453: [{tag: "1"}]}):
+    for fields in ({tag: "1"}, {tag: [{448: "x"}]}, {453: [{tag: "1"}]}):
         with pytest.raises(ReservedTag) as caught:
             build(fields, ascending=True)
         assert isinstance(caught.value, ValueError)
