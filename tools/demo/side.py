@@ -24,6 +24,7 @@ from .plan import order, order_number
 
 METRICS_S = 0.25
 COVER_POLL_S = 0.001
+RETRY_S = 0.005
 KEPT = ("frames_in", "frames_out", "frames_resent", "gap_fills", "redelivered", "handler_errors")
 
 
@@ -134,7 +135,7 @@ async def send_one(session: Session, seed: int, number: int) -> tuple[str, Recei
         try:
             return new.cl_ord_id, await session.send(message, key=new.cl_ord_id)
         except NotLoggedOn:
-            continue
+            await anyio.sleep(RETRY_S)  # the loop must turn, or the session never gets on again
 
 
 async def tell_accepted(receipts: deque[tuple[str, Receipt]], desk: Desk) -> None:
