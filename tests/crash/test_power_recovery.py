@@ -36,7 +36,7 @@ class Lives:
     """One journal, its disk, and the promises of all lives so far."""
 
     def __init__(self, mode: Mode, seed: int, lies: frozenset[str] = frozenset()) -> None:
-        self.mode = mode
+        self.mode: Mode = mode
         self.lies = lies
         self.dice = random.Random(f"{mode}/{seed}")
         self.clock = FakeClock()
