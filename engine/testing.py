@@ -24,9 +24,7 @@ from typing import Any, Literal
 
 import anyio
 import msgspec
-from anyio.abc import TaskGroup, TaskStatus
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from anyio.streams.stapled import StapledObjectStream
+from anyio.abc import ByteStream, TaskGroup, TaskStatus
 
 from ..journal.simdisk import SimDisk
 from ..journal.siminode import Loss
@@ -43,8 +41,8 @@ from .wire import Decoder
 
 __all__ = ["FakeClock", "FakeHost", "Loss", "Machine", "MemoryNetwork", "SimDisk", "pair"]
 
-CHUNK_MAX = 64
-"""How many writes a connection in memory holds before the writer has to wait."""
+PIPE_BYTES = 1 << 16
+"""How much a connection in memory holds before the sender has to wait."""
 
 
 class FakeHost:
@@ -134,11 +132,11 @@ class MemoryNetwork:
         if port not in self._listening:
             raise ConnectionRefusedError(f"nobody listens on {port}")
         theirs_host, theirs_tasks, theirs_accept = self._listening[port]
-        near, far = _stream_pair()
+        near, far = _pipe()
         self._start(theirs_host, theirs_tasks, theirs_accept, far)
         return self._start(host, tasks, accept, near)
 
-    def _start(self, host: Host, tasks: TaskGroup, accept: Accept, stream: Any) -> StreamWire:
+    def _start(self, host: Host, tasks: TaskGroup, accept: Accept, stream: _End) -> StreamWire:
         wire = StreamWire(host, stream, Decoder(self._message_bytes_max), "memory")
         self._open.append(wire)
         accept(wire)
@@ -158,24 +156,60 @@ class _MemoryListener:
         self.close = closed
 
 
-class _Bytes(StapledObjectStream[bytes]):
-    """Two object streams that behave as a byte stream."""
+class _End(ByteStream):
+    """One end of a connection in memory."""
 
-    _rest = b""
+    def __init__(self) -> None:
+        self.other: _End
+        self._waiting = bytearray()
+        self._changed = anyio.Event()
+        self._eof = False
+        self._closed = False
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
-        data = self._rest or await super().receive()
-        self._rest = data[max_bytes:]
-        return data[:max_bytes]
+        """See ``ByteStream``."""
+        while not self._waiting:
+            if self._closed:
+                raise anyio.ClosedResourceError
+            if self._eof:
+                raise anyio.EndOfStream
+            await self._changed.wait()
+        data = bytes(self._waiting[:max_bytes])
+        del self._waiting[:max_bytes]
+        self._tell()
+        return data
+
+    async def send(self, item: bytes) -> None:
+        """See ``ByteStream``."""
+        await anyio.sleep(0)
+        other = self.other
+        if self._closed or other._closed:
+            raise anyio.BrokenResourceError
+        other._waiting += item
+        other._tell()
+        while len(other._waiting) > PIPE_BYTES and not other._closed:
+            await other._changed.wait()
+
+    async def send_eof(self) -> None:
+        """See ``ByteStream``."""
+        self.other._eof = True
+        self.other._tell()
+
+    async def aclose(self) -> None:
+        """See ``ByteStream``."""
+        self._closed = True
+        self._tell()
+        await self.send_eof()
 
 
-def _stream_pair() -> tuple[_Bytes, _Bytes]:
-    def one_way() -> tuple[MemoryObjectSendStream[bytes], MemoryObjectReceiveStream[bytes]]:
-        return anyio.create_memory_object_stream[bytes](CHUNK_MAX)
-
-    out_a, in_b = one_way()
-    out_b, in_a = one_way()
-    return _Bytes(out_a, in_a), _Bytes(out_b, in_b)
+def _pipe() -> tuple[_End, _End]:
+    near, far = _End(), _End()
+    near.other, far.other = far, near
+    return near, far
 
 
 class Machine:

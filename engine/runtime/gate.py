@@ -99,7 +99,8 @@ class Gate:
         self._line: deque[tuple[int, Sequence[Any], Act, Any]] = deque()
         self._outs: list[Out] = []
         self._durable: deque[tuple[int, anyio.Event]] = deque()
-        self._open = False
+        self.open = False
+        """Whether effects act now; what they append is taken along."""
         self._woken = False
         self._turn_booked = False
         self._turn_steps = 0
@@ -158,9 +159,9 @@ class Gate:
         """End of a batch: commit what was appended and release what is covered, until nothing
         moves.
         """
-        if self._open or self.failure is not None:
+        if self.open or self.failure is not None:
             return
-        self._open = True
+        self.open = True
         try:
             acted = True
             while acted or self._urgent:
@@ -174,7 +175,7 @@ class Gate:
                 for out in outs:
                     out.flush()
         finally:
-            self._open = False
+            self.open = False
         if self._durable:
             self._release_durable()
         if self._uncommitted and not self._lazy_booked:

@@ -122,6 +122,7 @@ class Driver:
         self._writer = services.gate.writer
         self._counts = services.counters.counts
         self._deadline_ns = 0
+        self._paused: Link | None = None
         self._armed_for: tuple[object, ...] | None = None
         self._senders: deque[anyio.Event] = deque()
         self._resender = Resender(services, self)
@@ -176,9 +177,11 @@ class Driver:
     def command(self, given: inp.Input) -> Outcome:
         """A step that is no part of a batch."""
         outcome = self.step(given)
-        self._gate.flush_soon()
+        if not self._gate.open:
+            self._gate.flush_soon()
         self.arm()
-        self.admit()
+        if self._senders:
+            self.admit()
         return outcome
 
     def arm(self) -> None:
@@ -241,8 +244,10 @@ class Driver:
                 log.net.info("%s: skipped %d bytes: %s", self.id, item.dropped, item.reason)
         self._gate.flush()
         self.arm()
-        self.admit()
+        if self._senders:
+            self.admit()
         if len(self.handlers) > self.config.handler_queue_max:
+            self._paused = link
             link.wire.pause()
 
     def lost(self, link: Link, cause: str) -> None:
@@ -324,10 +329,11 @@ class Driver:
         if result == "parked":
             self._counts["parked"] += 1
         self.step(inp.HandlerDone(event, job.seq, result, reason, code))  # type: ignore[arg-type]
-        self._gate.flush_soon()
-        link = self.link
-        if link is not None and len(self.handlers) <= self.config.handler_queue_max // 2:
-            link.wire.resume()
+        if not self._gate.open:
+            self._gate.flush_soon()
+        if self._paused and len(self.handlers) <= self.config.handler_queue_max // 2:
+            self._paused.wire.resume()
+            self._paused = None
 
     def handler_failed(self, job: Job, error: BaseException) -> None:
         """See ``Outcomes``."""

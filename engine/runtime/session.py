@@ -185,7 +185,7 @@ class Session:
         self._check_open()
         if driver.is_full:
             return None
-        event = gate.next_event
+        event = gate.writer.next_event
         outcome = driver.command(given)
         refusal = outcome.refusal
         if refusal is None:
