@@ -53,7 +53,6 @@ CODES: dict[str, tuple[Severity, str]] = {
     "header-split": (_DAMAGE, "both header pages are valid and say different things"),
     "segment-foreign": (_DAMAGE, "the header belongs to another journal or to another segment"),
     "segment-order": (_DAMAGE, "base event, term or number do not follow from the segment before"),
-    "header-gap-damaged": (_DAMAGE, "bytes of the header area that must be zero are not"),
     # Records
     "record-header": (_DAMAGE, "a record's header is damaged"),
     "record-payload": (_DAMAGE, "a record's payload is damaged; its header is good and names it"),

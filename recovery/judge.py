@@ -102,15 +102,12 @@ def look_behind(walk: Walk, known: Behind | None = None) -> Behind:
     durable = headers = 0
     seal = False
     following: tuple[int, Header] | None = None
-    in_place: Header | None = None
     here = walk.header_here()
     start = walk.offset + padded(here.payload_bytes) if here else walk.offset
     stop = min(size, end + HEADER_BYTES)
     salt, direct = walk.header.salt, walk.direct
     for offset, header in headers_behind(file, start, stop, salt, direct=direct):
-        if offset == walk.offset:
-            in_place = header
-        elif following is None:
+        if following is None and offset > walk.offset:
             following = offset, header
         headers += 1
         durable = max(durable, proves(header))
@@ -123,22 +120,19 @@ def look_behind(walk: Walk, known: Behind | None = None) -> Behind:
         headers,
         seal,
         following,
-        following is not None and _continues(walk, here or in_place, following[1]),
+        following is not None and _continues(walk, following[1]),
         end,
         refused or walk.unreadable,
     )
 
 
-def _continues(walk: Walk, in_place: Header | None, following: Header) -> bool:
+def _continues(walk: Walk, following: Header) -> bool:
     """Whether the next header behind the place says that no event is missing in between.
 
-    Not if the place itself holds the valid header of an event. A REPAIR ends its segment, so behind
-    it lie the bytes that it cut, some of which may still look like records; nor does anything go on
-    behind a seal.
+    A REPAIR ends its segment, so behind it lie the bytes that it cut, some of which may still look
+    like records; nor does anything go on behind a seal.
     """
     if walk.seal is not None or walk.last_kind == Kind.REPAIR:
-        return False
-    if in_place is not None and takes_number(in_place.kind, in_place.flags):
         return False
     return following.event == walk.event + takes_number(following.kind, following.flags)
 

@@ -23,7 +23,12 @@ from ..journal.disk import Disk, File
 from ..journal.errors import FormatUnknown, IoFailed, Missing
 from ..journal.manifest import Layout
 from ..journal.position import Position
-from ..journal.segment import FIRST_RECORD, HeaderPages, read_header_pages
+from ..journal.segment import (
+    FIRST_RECORD,
+    HeaderPages,
+    parse_segment_name,
+    read_header_pages,
+)
 from .checks import Counts, RecordChecks
 from .describe import place, torn_records, verdict_on
 from .findings import Finding, Verdict, finding, verdict
@@ -36,6 +41,7 @@ from .table import Decision
 from .witness import read_witnesses
 
 FINDINGS_MAX = 1000
+STRAYS_MAX = 20
 PLACES_MAX = 1000
 """Bad places of one segment after which it is given up."""
 LIVE_TRIES = 4
@@ -117,6 +123,7 @@ class _Verifier:
         self._witnesses = read_witnesses(disk, root, identity.uuid)
         self._checks = RecordChecks(self._witnesses, self._view, self.counts)
         self._add(*identity.findings, *self._witnesses.findings)
+        self._add(*_strays(disk, self._at))
 
     @property
     def roster(self) -> dict[int, str]:
@@ -288,3 +295,14 @@ class _Verifier:
         if seal is not None and walk.tree is not None and walk.tree.root() != seal.root:
             here = Position(number, walk.seal_offset)
             self._add(finding("seal-root", position=here, event=walk.event))
+
+
+def _strays(disk: Disk, at: Layout) -> list[Finding]:
+    """Files that no part of a journal has the name of."""
+    known = {"journal.json", "LOCK", "TAIL", "segments", "index", "index.new", "quarantine"}
+    names = [f"{at.root}/{name}" for name in disk.listdir(at.root) if name not in known]
+    if disk.exists(at.segments):
+        inside = disk.listdir(at.segments)
+        some = [n for n in inside if parse_segment_name(n) is None and n != "next.tmp"]
+        names += [f"{at.segments}/{name}" for name in some]
+    return [finding("stray-file", f"{name} is no part of a journal") for name in names[:STRAYS_MAX]]

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from durafix.journal.reader import Reader
-from durafix.journal.record import HEADER_BYTES, Header, Kind, padded
+from durafix.journal.record import HEADER_BYTES, Draft, Header, Kind, padded
 from durafix.journal.segment import FIRST_RECORD, read_header_pages
-from durafix.journal.simdisk import SimDisk
+from durafix.journal.simdisk import SimCrash, SimDisk
 from durafix.recovery.judge import Judgement, follow, headers_behind, judge, nonzero_end, proves
+from durafix.recovery.resume import open_journal
 from durafix.recovery.scan import Walk, read_readable
 from durafix.recovery.table import Decision
 from durafix.recovery.witness import read_witnesses
 
-from .toys import ROOT, Machine, Ticker, new_disk
+from .toys import ROOT, Machine, Ticker, ToyFold, new_disk, options, resume
 
 UUID = Ticker().uuid()
 
@@ -198,31 +199,38 @@ def test_an_event_proves_nothing_about_itself() -> None:
 
 
 def test_bytes_behind_a_repair_do_not_continue_it() -> None:
-    """What a REPAIR cut may still look like records; none of them may come back to life."""
+    """What a REPAIR cut may still look like records; none of them may come back to life.
+
+    The damaged event is larger than the REPAIR, so its successor stands untouched behind it, with
+    just the number that comes after the REPAIR's.
+    """
     disk = new_disk()
     machine = Machine(disk, "never")
-    for i in range(12):
-        machine.feed(f"t{i % 3}")
-    dead = disk.kill()
-    path = last_path(dead)
-    hole = event_offset(dead, -9)
-    dead.poke(path, hole, bytes(HEADER_BYTES))
-    first = dead.kill()
+    machine.feed("t0")
+    for payload in (b"big=1" + bytes(1500), b"ghost=1", b"ghost=2"):
+        machine.writer.append([Draft(Kind.STATE, 0, 0, 1, 0, payload)], 1)
+    machine.writer.commit()
+    base = disk.kill()
+    base.poke(last_path(base), event_offset(base, -3), bytes(HEADER_BYTES))
+    for stop in range(1, 60):
+        first = base.kill()
 
-    def hook(verb: str, where: str) -> None:
-        if verb == "truncate":
-            raise RuntimeError("killed in front of the truncation")
+        def hook(verb: str, path: str, first: SimDisk = first, stop: int = stop) -> None:
+            if first.operations >= stop:
+                raise SimCrash
 
-    from .toys import resume
-
-    first.on_operation = hook
-    with pytest.raises(RuntimeError):
-        resume(first, "never")
-    first.on_operation = None
-    again = resume(first.kill(), "never")
-    records = list(Reader(first, ROOT).records())
-    assert [r.kind for r in records if r.numbered][-1] == Kind.REPAIR
-    assert again.state.last_event == records[-1].event
+        first.on_operation = hook
+        try:
+            resume(first, "never")
+        except SimCrash:
+            second = first.kill()
+            resume(second, "never")
+            events = [r for r in Reader(second, ROOT).records() if r.numbered]
+            assert events[-1].kind == Kind.REPAIR, stop
+            assert not [r for r in events if b"ghost" in r.payload], stop
+        else:
+            return
+    raise AssertionError("the opening took more operations than were tried")
 
 
 def test_headers_are_found_across_chunks_and_unreadable_blocks() -> None:
@@ -245,11 +253,6 @@ def test_headers_are_found_across_chunks_and_unreadable_blocks() -> None:
 
 def test_a_walk_over_records_larger_than_a_chunk_sees_them_all() -> None:
     """A record of several megabytes needs a larger read, and no more memory than that."""
-    from durafix.journal.record import Draft
-    from durafix.recovery.resume import open_journal
-
-    from .toys import ToyFold, options
-
     disk = new_disk()
     resumed = open_journal(
         disk, ROOT, ToyFold(), create=True, options=options(segment_bytes=16 << 20)
