@@ -32,6 +32,7 @@ def packed(previous_crc: int, fields: Fields) -> tuple[bytes, int]:
         "event": 23,
         "utc_ns": 5,
         "seq": 0,
+        "session": 0,
         "kind": 11,
         "direction": 0,
         "flags": 1,
@@ -44,8 +45,8 @@ def packed(previous_crc: int, fields: Fields) -> tuple[bytes, int]:
     payload, align = f["payload"], f["align"]
     assert isinstance(payload, bytes)
     assert isinstance(align, bytes)
-    names = ("salt", "event", "utc_ns", "seq", "kind", "direction", "flags", "depth")
-    rest = struct.pack("<QQQQ4xBBHII", *(f[name] for name in (*names, "previous_crc")))
+    names = ("salt", "event", "utc_ns", "seq", "session", "kind", "direction", "flags", "depth")
+    rest = struct.pack("<QQQQIBBHII", *(f[name] for name in (*names, "previous_crc")))
     body = struct.pack("<II", f.get("length", len(payload)), masked_crc(payload)) + rest
     crc = masked_crc(SALT + body)
     return struct.pack("<II", f["magic"], crc) + body + payload + align * (-len(payload) % 8), crc

@@ -276,6 +276,7 @@ class Journal:
         zeros_from = len(data.rstrip(b"\0"))
         leaves = [sha256(b"\0" + _PAGE.pack(*page).ljust(PAGE_BYTES, b"\0")).digest()]
         events: list[Record] = []
+        sessions = {0}  # 0: none
         self.ending = "open"
         while not is_last or offset < zeros_from:
             try:
@@ -285,7 +286,11 @@ class Journal:
                     raise
                 self.ending = f"torn: {damage}"
                 break
+            if record.kind == ROSTER:
+                sessions = {0, *map(int, json.loads(record.payload)["sessions"])}
             if record.is_event:
+                if record.session not in sessions and record.kind < 128:
+                    raise Damage(page.segment, offset, f"session {record.session} has no name")
                 events.append(record)
             elif events and not events[-1].flags & LAST:
                 raise Damage(page.segment, offset, "a record without a number inside a step")

@@ -68,6 +68,7 @@ def test_a_bad_record_that_nothing_proves_is_a_torn_tail(
         ([{"align": b"x"}, {"event": 24}], "alignment"),
         ([{"event": 24}], "number 24 behind 22"),
         ([{"depth": 0}], "depth 0"),
+        ([{"session": 2}], "session 2 has no name"),
         ([{"align": b"x"}, {"event": 24, "kind": 15, "depth": 0xFFFFFFFF}], "alignment"),
         ([{"flags": 0}, {"kind": 14, "flags": 0, "payload": b""}], "inside a step"),
         ([{"kind": 15, "event": 22, "payload": bytes(96)}], "size of its payload"),
