@@ -41,6 +41,7 @@ cdef extern from "_scan.h" nogil:
     bint wire_is_digit(uint8_t c)
     bint wire_is_begin(const uint8_t* p, Py_ssize_t size)
     Py_ssize_t wire_measure(const uint8_t* p, Py_ssize_t have, Py_ssize_t limit)
+    Py_ssize_t wire_resume(const uint8_t* p, Py_ssize_t have, Py_ssize_t limit)
     bint wire_sum_is_right(const uint8_t* p, Py_ssize_t total)
     Py_ssize_t wire_tokenize(
         const uint8_t* p, Py_ssize_t total, wire_field* slots, Py_ssize_t room, wire_field** out
@@ -399,7 +400,7 @@ cdef class Decoder:
             if total == 0:
                 break
             if total < 0:
-                found = self.skip(p, at + 1, end)
+                found = self.skip(p, at + wire_resume(p + at, end - at, self.limit), end)
                 self.report(total, p + at, found - at, out)
                 at = found
                 continue

@@ -12,8 +12,10 @@ How a stream is cut, and why:
   it look at the same bytes again and again.
 - If the trailer stands where BodyLength says, the frame is whole: a wrong checksum or a bad tag
   drops exactly that frame. Nothing inside a dropped frame is ever taken for a message.
-- Otherwise the length lies, and the search goes on behind the first byte for the next ``8=FIX``,
-  wherever it stands. So a length that is too long does not swallow the good message behind it.
+- Otherwise the length lies, and the search for the next ``8=FIX`` goes on where the trailer should
+  have stood. A length that is too long takes the good message into which it points along, as the
+  acceptance scripts of the field want it (2m); the gap in the numbers brings that one back. When
+  the first three fields are wrong, the search goes on behind the first byte.
 - The first field that starts the next message is not required to follow a delimiter: a peer that
   lost one still gets its next message through.
 """
@@ -227,6 +229,22 @@ def measure(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | R
 
 def _explain(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | Reason:
     """``measure``, step by step."""
+    at = _announced(buf, start, end, limit)
+    if isinstance(at, Reason) or at == 0:
+        return at
+    return _check_trailer(buf, start, end, at + TRAILER_BYTES - start)
+
+
+def _resume(buf: bytes | bytearray, start: int, end: int, limit: int) -> int:
+    """Where the search for the next message goes on after a verdict of ``measure``: where the
+    trailer should have stood, if it got that far, else behind the first byte.
+    """
+    at = _announced(buf, start, end, limit)
+    return start + 1 if isinstance(at, Reason) or at == 0 else at - 1
+
+
+def _announced(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | Reason:
+    """Offset of the trailer that BodyLength announces, or as ``measure`` answers."""
     at = start + len(PREFIX)
     if buf[start : min(end, at)] != PREFIX[: end - start]:
         return Reason.NOT_BEGIN_STRING
@@ -252,7 +270,7 @@ def _explain(buf: bytes | bytearray, start: int, end: int, limit: int) -> int | 
         return Reason.BODY_LENGTH
     if buf[at : min(end, at + 3)] != b"35="[: end - at]:
         return Reason.ORDER_OF_FIRST_THREE
-    return _check_trailer(buf, start, end, total)
+    return at + length
 
 
 def _read_length(buf: bytes | bytearray, at: int, end: int) -> tuple[int, int] | Reason | int:
@@ -383,7 +401,7 @@ class Decoder:
             if total == 0:
                 break
             if isinstance(total, Reason):
-                found = self._skip(buf, at + 1, end)
+                found = self._skip(buf, _resume(buf, at, end, self._limit), end)
                 self._report(total, buf, at, found, out)
                 at = found
                 continue

@@ -93,9 +93,11 @@ static inline int wire_may_be(const uint8_t *p, ptrdiff_t at, ptrdiff_t have, co
     return 1;
 }
 
-/* Length of the frame at p; 0 if more than the `have` bytes are needed; or a verdict. O(1). */
-static ptrdiff_t wire_measure(const uint8_t *p, ptrdiff_t have, ptrdiff_t limit) {
-    ptrdiff_t i = 5, first, length = 0, total, at;
+/* Offset of the trailer that BodyLength announces, if the first three fields are right; 0 if more
+ * than the `have` bytes are needed to tell; or a verdict. O(1).
+ */
+static ptrdiff_t wire_announced(const uint8_t *p, ptrdiff_t have, ptrdiff_t limit) {
+    ptrdiff_t i = 5, first, length = 0;
     if (!wire_may_be(p, 0, have, "8=FIX")) return WIRE_NOT_BEGIN_STRING;
     while (i < have && i < 2 + WIRE_BEGIN_MAX && wire_is_visible(p[i])) i++; /* bound */
     if (i >= have) return 0;
@@ -109,16 +111,29 @@ static ptrdiff_t wire_measure(const uint8_t *p, ptrdiff_t have, ptrdiff_t limit)
         return wire_is_digit(p[i]) ? WIRE_TOO_LONG : WIRE_BODY_LENGTH;
     if (i == first) return WIRE_BODY_LENGTH;
     i++;
-    total = i + length + WIRE_TRAILER;
-    if (total > limit) return WIRE_TOO_LONG;
+    if (i + length + WIRE_TRAILER > limit) return WIRE_TOO_LONG;
     if (length < 4) return WIRE_BODY_LENGTH; /* not even 35= and its delimiter */
     if (!wire_may_be(p, i, have, "35=")) return WIRE_ORDER_OF_FIRST_THREE;
-    at = i + length;
+    return i + length;
+}
+
+/* Length of the frame at p; 0 if more than the `have` bytes are needed; or a verdict. O(1). */
+static ptrdiff_t wire_measure(const uint8_t *p, ptrdiff_t have, ptrdiff_t limit) {
+    ptrdiff_t at = wire_announced(p, have, limit), i;
+    if (at <= 0) return at;
     if (!wire_may_be(p, at - 1, have, "\x01" "10=")) return WIRE_BODY_LENGTH;
     for (i = at + 3; i < at + 6 && i < have; i++) /* bound */
         if (!wire_is_digit(p[i])) return WIRE_NO_TRAILER;
     if (!wire_may_be(p, at + 6, have, "\x01")) return WIRE_NO_TRAILER;
-    return total <= have ? total : 0;
+    return at + WIRE_TRAILER <= have ? at + WIRE_TRAILER : 0;
+}
+
+/* Where the search for the next message goes on after a verdict of `wire_measure`: where the
+ * trailer should have stood, if it got that far, else behind the first byte.
+ */
+static ptrdiff_t wire_resume(const uint8_t *p, ptrdiff_t have, ptrdiff_t limit) {
+    ptrdiff_t at = wire_announced(p, have, limit);
+    return at > 0 ? at - 1 : 1;
 }
 
 /* Does 10 of an accepted frame say what the bytes in front of it add up to? */
