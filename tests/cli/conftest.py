@@ -17,6 +17,10 @@ from durafix.tools.cli.main import invoke
 from .journals import trading
 
 
+QUIET = {"PYTHONWARNINGS": "ignore:durafix runs without compiled code"}
+"""For processes whose stderr is compared: without a compiler it has a note more."""
+
+
 class Ran(NamedTuple):
     """How a command ended."""
 
@@ -56,7 +60,7 @@ def process(tmp_path: Path) -> Callable[..., Ran]:
 
     def run(*arguments: object, **options: Any) -> Ran:
         command = [sys.executable, "-m", "durafix.tools.cli", *map(str, arguments)]
-        env = os.environ | {"DURAFIX_PURE": os.environ.get("DURAFIX_PURE", "")}
+        env = os.environ | QUIET
         done = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, **options
         )

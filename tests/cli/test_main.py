@@ -5,6 +5,7 @@ ours.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from durafix.tools.cli.main import VERBS
 
-from .conftest import Ran
+from .conftest import QUIET, Ran
 
 Cli = Callable[..., Ran]
 
@@ -28,7 +29,9 @@ def test_help_lists_every_verb_without_loading_any(cli: Cli) -> None:
         "print(sorted(m for m in sys.modules if m.startswith('durafix') and"
         " ('runtime' in m or 'recovery' in m or 'index' in m)), file=sys.stderr)"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    env = os.environ | QUIET
+    out = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert out.stderr.strip() == "[]"
 
 
@@ -78,7 +81,9 @@ def test_no_journal_is_one_line_and_exit_3(cli: Cli, verb: str, tmp_path: object
 def test_a_reader_that_goes_away_ends_it_quietly(day: str) -> None:
     """``| head`` is no error: exit 0, nothing on stderr."""
     command = [sys.executable, "-m", "durafix.tools.cli", "cat", day]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | QUIET
+    ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
         running.stdout.read(1)

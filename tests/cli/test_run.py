@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Ran
+from .conftest import QUIET, Ran
 from .journals import Live
 
 Cli = Callable[..., Ran]
@@ -157,7 +157,7 @@ def small_disk(config: Path) -> Cli:
         )
         command = [*NEW_ROOM, "sh", "-c", script, "sh", sys.executable, "-m", "durafix.tools.cli"]
         done = subprocess.run(
-            [*command, *map(str, words)], env=os.environ | {"CONFIG": saved},
+            [*command, *map(str, words)], env=os.environ | QUIET | {"CONFIG": saved},
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Ran
+from .conftest import QUIET, Ran
 from .journals import Live, trading
 
 Cli = Callable[..., Ran]
@@ -60,7 +60,11 @@ def test_follow_shows_what_is_written_from_now_on_until_it_is_interrupted(tmp_pa
         command = [sys.executable, "-m", "durafix.tools.cli", "tail", live.root, "-n", "1", "-f"]
         command += ["-o", "ndjson"]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | QUIET,
         ) as running:
             assert running.stdout is not None
             assert running.stderr is not None

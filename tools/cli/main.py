@@ -16,7 +16,8 @@ import itertools
 import os
 import signal
 import sys
-from typing import NoReturn
+import warnings
+from typing import NoReturn, TextIO
 
 import click
 
@@ -79,6 +80,7 @@ def main() -> NoReturn:
     # A write to a pipe whose reader went away must raise, whatever the parent has set: see invoke.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    warnings.showwarning = _warn
     code = invoke(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -125,6 +127,18 @@ def show(error: Error, *, as_json: bool) -> None:
     where = f" ({error.where})" if error.where else ""
     hint = f" - {error.hint}" if error.hint else ""
     click.echo(f"durafix: {error.message}{where}{hint}", err=True)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning for a person: one line, without the place in our sources."""
+    click.echo(f"durafix: note: {message}", err=True)
 
 
 def _show_json(code: str, message: str, where: str, hint: str) -> None:
