@@ -72,7 +72,9 @@ class Committer:
 
         False if the writer's thread has something to do.
         """
-        if self._retry_at is not None or self._rotating or not self._io.acquire(timeout=SHORT_S):
+        if self._retry_at is not None or self._rotating:
+            return False
+        if not self._io.acquire(False) and not self._io.acquire(timeout=SHORT_S):
             return False
         appender = self._appender
         try:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from durafix.journal.errors import Closed, DiskFull, IoFailed, TooLarge
-from durafix.journal.manifest import create, lock_writer
+from durafix.journal.manifest import create, lock_writer, segment_numbers
 from durafix.journal.policy import Limits, Mode, Policy, WriterStart
 from durafix.journal.realdisk import RealDisk
 from durafix.journal.record import Draft, Flag, Kind
 from durafix.journal.simdisk import SimDisk
-from durafix.journal.simfile import Fault
+from durafix.journal.simfile import Fault, SimCrash
 from durafix.journal.siminode import Loss
 from durafix.journal.writer import Writer
 
@@ -317,6 +317,38 @@ def test_room_ends_at_the_limit_and_comes_back() -> None:
     desk.writer.commit()
     assert desk.writer.has_room
     assert desk.writer.queued_bytes == 0
+
+
+# The start
+
+
+@pytest.mark.parametrize("killed_before", range(1, 9))
+def test_names_that_a_killed_process_left_unsynced_are_durable_after_the_next_start(
+    killed_before: int,
+) -> None:
+    """A kill inside the first start, a second start, a power cut: the tail file is still there."""
+    disk = SimDisk()
+    create(disk, ROOT, uuid=UUID, created_ns=1)
+    left = killed_before
+
+    def stop(verb: str, path: str) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise SimCrash
+
+    disk.on_operation = stop
+    with pytest.raises(SimCrash):
+        Writer(disk, WriterStart(root=ROOT, uuid=UUID, segment_bytes=32 << 10), threaded=False)
+    disk = disk.kill()
+    numbers = segment_numbers(disk, ROOT)
+    start = WriterStart(root=ROOT, uuid=UUID, segment=len(numbers) + 1, segment_bytes=32 << 10)
+    writer = Writer(disk, start, threaded=False)
+    writer.append([draft()], 1)
+    writer.commit()
+    after = disk.crash(Loss.DROP)
+    assert after.exists(f"{ROOT}/TAIL")
+    assert after.exists(f"{ROOT}/journal.json")
 
 
 # A full disk

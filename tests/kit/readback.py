@@ -56,14 +56,14 @@ def read_segment(disk: Disk, root: str, number: int) -> Found | None:
     )
     sealed = bool(rows) and rows[-1][5] == Kind.SEAL
     if sealed:
-        _check_seal(header, data, rows)
+        _check_seal(header, pages.page, data, rows)
     return Found(header, rows, Stop(stop), sealed, data, end)
 
 
-def _check_seal(header: SegmentHeader, data: bytes, rows: list[Row]) -> None:
+def _check_seal(header: SegmentHeader, page: bytes, data: bytes, rows: list[Row]) -> None:
     seal = unpack_seal(rows[-1][10])
     tree = MerkleTree()
-    tree.add(data[:4096])
+    tree.add(page)
     for row, after in itertools.pairwise(rows):
         tree.add(data[row[0] : after[0]])
     events = [row for row in rows if takes_number(row[5], row[7])]
