@@ -98,3 +98,8 @@ class Application:
 
     def from_admin(self, session: Session, message: Message) -> None:
         """A session message of the peer is in the journal now."""
+
+
+def overridden(app: Application, name: str) -> bool:
+    """Whether an application has a method of its own under this name."""
+    return getattr(type(app), name) is not getattr(Application, name)

@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from ...journal import manifest
 from ...journal.disk import Disk, RealDisk
@@ -51,6 +49,7 @@ from .probe import CountingProbe
 from .services import Services
 from .session import Session, Sessions
 from .store import Store
+from .tasks import Tasks
 
 FOLLOW_S = 0.25
 """How often the index looks whether it can follow the journal."""
@@ -91,13 +90,12 @@ class Engine:
         self._threaded = threaded
         self._failure: BaseException | None = None
         self._ending = False
-        self._wanted: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
-        self._wanted_more: anyio.Event
         self._drivers: list[Driver] = []
         self._initiators: list[Initiator] = []
         self._acceptor: Acceptor | None = None
-        self._tasks: TaskGroup
+        self._tasks: Tasks
         self._host: Host
+        self._services: Services
         self._gate: Gate
         self._store: Store
         self._resumed: Resumed[EngineState] | None = None
@@ -166,8 +164,8 @@ class Engine:
 
     async def __aenter__(self) -> Engine:
         self._host = self._host_factory(self._clock, self.crash)
-        self._tasks = anyio.create_task_group()
-        await self._tasks.__aenter__()
+        self._tasks = Tasks(self.crash)
+        await self._tasks.enter()
         try:
             await self._start()
         except BaseException as error:
@@ -179,9 +177,7 @@ class Engine:
         return self
 
     async def _start(self) -> None:
-        self._wanted_more = anyio.Event()
-        self._tasks.start_soon(self._spawner)
-        self._spawn(self._host.run)
+        self._tasks.spawn(self._host.run)
         await anyio.to_thread.run_sync(self._open_journal)
         resumed = self._resumed
         assert resumed is not None
@@ -203,7 +199,7 @@ class Engine:
             hash_due=self._append_hash, moved=self._moved, failed=self.crash,
         )  # fmt: skip
         self._make_sessions(resumed)
-        self._spawn(self._follow)
+        self._tasks.spawn(self._follow)
         for driver in self._drivers:
             await self._create(driver)
         for driver in self._drivers:
@@ -233,10 +229,10 @@ class Engine:
         )
 
     def _make_sessions(self, resumed: Resumed[EngineState]) -> None:
-        services = Services(
-            clock=self._clock, host=self._host, network=self._network, tasks=self._tasks,
+        services = self._services = Services(
+            clock=self._clock, host=self._host, network=self._network, tasks=self._tasks.group,
             gate=self._gate, store=self._store, counters=self.counters,
-            application=self.application, spawn=self._spawn,
+            application=self.application, spawn=self._tasks.spawn,
         )  # fmt: skip
         state = resumed.state
         handles = {}
@@ -272,7 +268,7 @@ class Engine:
         if self._acceptor is not None:
             await self._acceptor.listen()
         for initiator in self._initiators:
-            self._spawn(initiator.run)
+            self._tasks.spawn(initiator.run)
 
     # -- while it runs -----------------------------------------------------------------------------
 
@@ -283,7 +279,7 @@ class Engine:
         self._gate.append([Draft(int(Kind.HASH), 0, 0, 0, 0, digest)], self._clock.utc_ns())
 
     def _moved(self) -> None:
-        for driver in self._drivers:
+        for driver in list(self._services.waiting):
             driver.admit()
 
     async def _follow(self) -> None:
@@ -294,25 +290,6 @@ class Engine:
             except JournalError as error:  # the index is disposable (P6)
                 log.journal.error("the index cannot follow: %s (%s)", error, error.where)
                 await pause(self._host, 10)
-
-    def _spawn(self, call: Callable[..., Awaitable[None]], *args: Any) -> None:
-        """Run a task until the engine ends; what it raises ends the engine."""
-        self._wanted.append((call, args))
-        self._wanted_more.set()
-
-    async def _spawner(self) -> None:
-        """Starts the tasks that callbacks ask for: not every loop lets a bare callback do that."""
-        while True:
-            await self._wanted_more.wait()
-            self._wanted_more = anyio.Event()
-            while self._wanted:
-                self._tasks.start_soon(self._guarded, *self._wanted.popleft())
-
-    async def _guarded(self, call: Callable[..., Awaitable[None]], args: tuple[Any, ...]) -> None:
-        try:
-            await call(*args)
-        except Exception as error:
-            self.crash(error)
 
     def crash(self, error: BaseException) -> None:
         """Something that nobody can handle inside: stop everything and raise it from the block."""
@@ -348,10 +325,7 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         """End the tasks, and raise what ended the engine, if something did."""
-        if isinstance(error, anyio.get_cancelled_exc_class()):
-            await self._tasks.__aexit__(kind, error, trace)
-        else:
-            await self._tasks.__aexit__(None, None, None)
+        await self._tasks.leave(kind, error, trace)
         if self._failure is not None:
             raise self._failure
 
@@ -389,7 +363,7 @@ class Engine:
             if driver.link is not None:
                 driver.link.wire.abort()
             driver.stop()
-        self._tasks.cancel_scope.cancel()
+        self._tasks.cancel()
 
     def _close_journal(self) -> None:
         """Seal the journal after an end in order; leave it as it is after a failure."""

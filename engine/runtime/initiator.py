@@ -19,7 +19,8 @@ from .services import Services
 from .wire import Wire
 
 if TYPE_CHECKING:
-    from .loop import Driver, Link
+    from .link import Link
+    from .loop import Driver
 
 
 class Initiator:
@@ -63,7 +64,12 @@ class Initiator:
                 await services.network.connect(
                     services.host, services.tasks, config.host, config.port, accept
                 )
-        except (OSError, TimeoutError) as error:
+        except BaseException as error:
+            if link is not None:  # a loop that is cancelled here closes without another word
+                link.lost("the connection was not finished")
+                link.wire.abort()
+            if not isinstance(error, OSError | TimeoutError):
+                raise
             where = f"{config.host}:{config.port}"
             log.net.info("%s: cannot connect to %s: %s", driver.id, where, error or "timeout")
             return False

@@ -16,87 +16,29 @@ Once the core closed a connection, nothing that still comes from it is an input.
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 
 from ..config import SessionConfig
 from ..observe import log
-from ..session import effects as fx
 from ..session import inputs as inp
 from ..session.identity import SessionId
 from ..session.records import drafts as drafts_of
 from ..session.state import State
 from ..session.step import Outcome, step
 from ..session.timers import next_deadline
-from ..wire import Frame, Garbled, Message, parse
-from .application import Application, Sent
-from .gate import Gate
+from ..wire import Frame, Garbled, Message
+from .acts import ADMIN, Acts, SeenAdmin
+from .application import Application, Sent, overridden
 from .handlers import Handlers, Job
+from .link import Link
 from .resender import Resender
 from .runners import runner_for, runs_on_loop
 from .services import Services
 from .wire import Wire
-
-ADMIN = frozenset({b"0", b"1", b"2", b"3", b"4", b"5", b"A"})
-"""MsgTypes of the session layer."""
-
-
-class Link:
-    """The session's connection, with the frames that leave together at the end of the gate's round.
-
-    It outlives its turn as the session's link: until the wire is closed it hears what still comes.
-    """
-
-    __slots__ = ("_driver", "_ended", "_gate", "_parts", "logged_on", "over", "wire")
-
-    def __init__(
-        self, wire: Wire, driver: Driver, gate: Gate, ended: Callable[[], None] | None
-    ) -> None:
-        self.wire = wire
-        self.over = anyio.Event()
-        self.logged_on = False
-        self._driver = driver
-        self._gate = gate
-        self._ended = ended
-        self._parts: list[bytes] = []
-
-    def send(self, frame: bytes) -> None:
-        """Collect a frame."""
-        if not self._parts:
-            self._gate.collect(self)
-        self._parts.append(frame)
-
-    def flush(self) -> None:
-        """Write what was collected."""
-        parts = self._parts
-        if parts:
-            self.wire.write(parts[0] if len(parts) == 1 else b"".join(parts))
-            parts.clear()
-
-    def received(self, items: Sequence[Frame | Garbled]) -> None:
-        """See ``wire.Receiver``."""
-        self._driver.received(self, items)
-
-    def writable(self) -> None:
-        """See ``wire.Receiver``."""
-        self._driver.writable()
-
-    def lost(self, cause: str) -> None:
-        """See ``wire.Receiver``."""
-        self._driver.lost(self, cause)
-        self.over.set()
-        if self._ended is not None:
-            self._ended()
-
-
-class SeenAdmin(NamedTuple):
-    """An effect of the house's own: show a session message of the peer to the application."""
-
-    frame: Frame
 
 
 class Driver:
@@ -126,10 +68,10 @@ class Driver:
         self._armed_for: tuple[object, ...] | None = None
         self._senders: deque[anyio.Event] = deque()
         self._resender = Resender(services, self)
-        app = services.application
-        self._app = app
-        self._sees_admin = _overridden(app, "from_admin"), _overridden(app, "to_admin")
-        self._sees_app = _overridden(app, "to_app")
+        self._act = Acts(services, self, self._resender).act
+        self._app = app = services.application
+        self._sees_admin = overridden(app, "from_admin")
+        self._sees_app = overridden(app, "to_app")
         self._on_loop = {
             name: runs_on_loop(getattr(app, name), getattr(Application, name))
             for name in ("on_message", "on_logon", "on_logout")
@@ -139,18 +81,6 @@ class Driver:
             runner, self, services.host.after,
             retries_max=config.handler_retries_max, retry_s=config.handler_retry_s,
         )  # fmt: skip
-        self._acts: dict[type, Callable[[Any, Link | None], None]] = {
-            fx.SendBytes: self._send_bytes,
-            fx.Deliver: self._deliver,
-            fx.AskAuthentication: self._authenticate,
-            fx.FetchResend: self._resender.fetch,
-            fx.Resend: self._resender.resend,
-            fx.Close: self._close,
-            fx.LoggedOn: self._logged_on,
-            fx.LoggedOut: self._logged_out,
-            fx.Alert: self._alert,
-            SeenAdmin: self._seen_admin,
-        }
 
     # -- steps -------------------------------------------------------------------------------------
 
@@ -231,7 +161,7 @@ class Driver:
     def received(self, link: Link, items: Sequence[Frame | Garbled]) -> None:
         """Everything of one read: step it all, then commit once, then write once."""
         counts = self._counts
-        sees_admin = self._sees_admin[0]
+        sees_admin = self._sees_admin
         for item in items:
             if self.link is not link:
                 break  # closed by the core: the rest is for nobody
@@ -278,6 +208,7 @@ class Driver:
         """Wait until something changed that a waiting send may profit from."""
         turn = anyio.Event()
         self._senders.append(turn)
+        self._services.waiting.add(self)
         await turn.wait()
 
     async def wait_change(self) -> None:
@@ -287,6 +218,7 @@ class Driver:
     def admit(self) -> None:
         """Let waiting sends try again, in order, if there is hope."""
         if self._senders and not self.is_full and (self.stopping or not self.state.asks):
+            self._services.waiting.discard(self)
             waiting, self._senders = self._senders, deque()
             for turn in waiting:
                 turn.set()
@@ -313,6 +245,12 @@ class Driver:
         self._announce()
         while self._senders:
             self._senders.popleft().set()
+
+    def turned(self, *, logged_on: bool) -> None:
+        """The session logged on or out, and the journal covers it."""
+        self._is_on = logged_on
+        self._announce()
+        self.admit()
 
     def _announce(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
@@ -348,107 +286,19 @@ class Driver:
         """After a restart: give the application what it had not finished, marked."""
         for event in list(self.state.pending):
             self._counts["redelivered"] += 1
-            self._give(event, self.state.frames[event], redelivered=True)
+            self.give(event, self.state.frames[event], redelivered=True)
 
-    def _give(self, event: int, frame: Frame, *, redelivered: bool = False) -> None:
+    def give(self, event: int, frame: Frame, *, redelivered: bool = False) -> None:
+        """Queue a message for the application."""
         sent = self.earlier_sends(event) if redelivered else ()
         message = Message.from_frame(
             frame, event_number=event, redelivered=redelivered, earlier_sends=sent
         )
         self._counts["delivered"] += 1
-        self._put("on_message", message, message=message)
+        self.put("on_message", message, message=message)
 
-    def _put(self, name: str, *args: Any, message: Message | None = None) -> None:
+    def put(self, name: str, *args: Any, message: Message | None = None) -> None:
         """Queue a call of the application; one that blocks gets a handle that may block."""
         on_loop = self._on_loop[name]
         handle = self.handle if on_loop else self.blocking
         self.handlers.put(Job(getattr(self._app, name), (handle, *args), message, on_loop))
-
-    # -- effects -----------------------------------------------------------------------------------
-
-    def _act(self, effect: Any, link: Any) -> None:
-        self._acts[type(effect)](effect, link)
-
-    def _send_bytes(self, effect: fx.SendBytes, link: Link | None) -> None:
-        self._counts["frames_out"] += 1
-        if self._sees_admin[1]:
-            self._show_admin(effect.frame)
-        if link is not None:
-            link.send(effect.frame)
-
-    def _deliver(self, effect: fx.Deliver, link: Link | None) -> None:
-        self._give(effect.event, effect.frame)
-
-    def _authenticate(self, effect: fx.AskAuthentication, link: Link | None) -> None:
-        if not _overridden(self._app, "authenticate"):
-            self._verdict(link, True)
-        else:
-            self._services.spawn(self._judge, effect.frame, link)
-
-    async def _judge(self, frame: Frame, link: Link | None) -> None:
-        call = self._app.authenticate
-        args = (self.handle, Message.from_frame(frame))
-        try:
-            if inspect.iscoroutinefunction(call):
-                ok = await call(*args)
-            else:
-                ok = await anyio.to_thread.run_sync(call, *args)
-        except Exception as error:
-            log.app.error("%s: authenticate failed", self.id, exc_info=error)
-            ok = False
-        self._verdict(link, bool(ok))
-
-    def _verdict(self, link: Link | None, ok: bool) -> None:
-        if link is not None and link is self.link:  # else the connection is gone already
-            self.command(inp.Authenticated(ok, "" if ok else "refused by the application"))
-
-    def _close(self, effect: fx.Close, link: Link | None) -> None:
-        log.net.info("%s: closing: %s", self.id, effect.reason)
-        if link is not None:
-            link.flush()
-            linger_s = self.config.logout_timeout_s if effect.drain else 0
-            link.wire.close(linger_s)
-
-    def _logged_on(self, effect: fx.LoggedOn, link: Link | None) -> None:
-        self._counts["logons"] += 1
-        log.session.info("%s: logged on", self.id)
-        if link is not None:
-            link.logged_on = True
-        self._is_on = True
-        self._announce()
-        self.admit()
-        self.handlers.nudge()
-        if _overridden(self._app, "on_logon"):
-            self._put("on_logon")
-
-    def _logged_out(self, effect: fx.LoggedOut, link: Link | None) -> None:
-        self._counts["logouts"] += 1
-        log.session.info("%s: logged out: %s", self.id, effect.reason)
-        self._is_on = False
-        self._announce()
-        self.admit()
-        if _overridden(self._app, "on_logout"):
-            self._put("on_logout", effect.reason)
-
-    def _alert(self, effect: fx.Alert, link: Link | None) -> None:
-        self._counts["alerts"] += 1
-        log.session.warning("%s: %s: %s", self.id, effect.code, effect.text)
-
-    def _seen_admin(self, effect: SeenAdmin, link: Link | None) -> None:
-        self._guarded(self._app.from_admin, Message.from_frame(effect.frame))
-
-    def _show_admin(self, raw: bytes) -> None:
-        frame = parse(raw)
-        if frame.msg_type in ADMIN:
-            self._guarded(self._app.to_admin, Message.from_frame(frame))
-
-    def _guarded(self, look: Callable[[Any, Message], None], message: Message) -> None:
-        """An onlooker's mistake is logged; it must not stop the session."""
-        try:
-            look(self.handle, message)
-        except Exception as error:
-            log.app.error("%s: %s failed", self.id, look.__name__, exc_info=error)
-
-
-def _overridden(app: Application, name: str) -> bool:
-    return getattr(type(app), name) is not getattr(Application, name)

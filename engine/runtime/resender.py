@@ -23,7 +23,8 @@ from ..session.resend import STORED, gap_fill, plan, possdup
 from .services import Services
 
 if TYPE_CHECKING:
-    from .loop import Driver, Link
+    from .link import Link
+    from .loop import Driver
 
 
 class Resender:

@@ -5,7 +5,8 @@ global.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from anyio.abc import TaskGroup
 
@@ -16,6 +17,9 @@ from .gate import Gate
 from .host import Host
 from .network import Network
 from .store import Store
+
+if TYPE_CHECKING:
+    from .loop import Driver
 
 
 @dataclass(frozen=True)
@@ -34,3 +38,5 @@ class Services:
     application: Application
     spawn: Callable[..., None]
     """Run ``spawn(call, *args)`` as a task until the engine ends."""
+    waiting: set[Driver] = field(default_factory=set)
+    """Sessions with sends that wait for room."""

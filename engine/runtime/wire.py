@@ -175,19 +175,22 @@ class AsyncioWire(asyncio.BufferedProtocol):
         """See ``Wire``."""
         if self._closing or self._over:
             return
-        self._transport.write(data)
+        try:
+            self._transport.write(data)
+        except RuntimeError:  # uvloop, between the end of a transport and its last callback
+            self._closing = True
         if self._congested and self._transport.get_write_buffer_size() > WRITE_BYTES_MAX:
             self.abort()
 
     def pause(self) -> None:
         """See ``Wire``."""
-        if not self._paused and not self._closing and not self._over:
+        if not self._paused and not self._closing and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """See ``Wire``."""
-        if self._paused and not self._over:
+        if self._paused and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 

@@ -153,6 +153,19 @@ async def test_an_error_of_the_caller_ends_the_engine_in_order(folder: Path) -> 
         assert engine.report.clean
 
 
+async def test_an_engine_may_end_while_it_connects(folder: Path) -> None:
+    """The end of the block may come at any moment of a connection's making; nothing hangs or
+    raises.
+    """
+    async with Engine.open(selling(folder), Exchange()) as exchange:
+        for turns in range(8):
+            began = anyio.current_time()
+            async with Engine.open(buying(folder, exchange.port), Recorder()):
+                for _ in range(turns):
+                    await anyio.sleep(0)
+            assert anyio.current_time() - began < 2
+
+
 async def test_one_journal_has_one_engine(folder: Path) -> None:
     """The second engine on a journal is told who holds it, and the first goes on."""
     async with Engine.open(selling(folder), Exchange()):

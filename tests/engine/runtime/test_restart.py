@@ -5,7 +5,7 @@ from typing import Literal
 import anyio
 import pytest
 
-from durafix.engine import Application, Message, NotLoggedOn, Refuse, Session
+from durafix.engine import Application, Engine, Message, NotLoggedOn, Refuse, Session
 from durafix.engine.runtime.application import Sent
 from durafix.engine.testing import Loss, Machine, MemoryNetwork, configs
 
@@ -36,6 +36,12 @@ async def send(session: Session, name: str) -> None:
             continue
 
 
+def all_durable(engine: Engine) -> bool:
+    """Whether everything that happened is on disk."""
+    now = engine.metrics()
+    return bool(now["durable_event"] == now["last_event"])
+
+
 @pytest.mark.parametrize("end", ["kill", "power"])
 async def test_an_unfinished_message_comes_again_marked(end: Literal["kill", "power"]) -> None:
     """After a crash in a handler: ``redelivered``, with what the attempt had sent; the key gives
@@ -52,6 +58,8 @@ async def test_an_unfinished_message_comes_again_marked(end: Literal["kill", "po
         await send(session, "c1")
         await send(session, "c2")
         await until(lambda: desk.reports == ["c1"])
+        await until(lambda: seller.engine.sessions[BACK].state.unfinished == 2)
+        await until(lambda: all_durable(seller.engine))
         first = seller.application.seen[0]  # type: ignore[attr-defined]
         await (seller.kill() if end == "kill" else seller.cut_power(Loss.DROP))
         await seller.start()
