@@ -16,7 +16,6 @@ from durafix.tools.cli.main import invoke
 
 from .journals import trading
 
-
 QUIET = {"PYTHONWARNINGS": "ignore:durafix runs without compiled code"}
 """For processes whose stderr is compared: without a compiler it has a note more."""
 
