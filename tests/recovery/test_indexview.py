@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import lmdb
 import pytest
 
+from durafix.journal.indexformat import frame_of, frame_value, seal_value
 from durafix.journal.reader import Reader
 from durafix.journal.realdisk import RealDisk
 from durafix.journal.record import Direction, Kind
@@ -112,6 +114,24 @@ def test_the_index_of_another_history_differs(root: str, tmp_path: Path) -> None
     for path in (Path(root) / "index").iterdir():
         (Path(other) / "index" / path.name).write_bytes(path.read_bytes())
     assert check(other).verdict != "clean"
+
+
+def test_an_entry_that_names_another_place_differs(root: str) -> None:
+    """With a good checksum, in a file that nobody vouches for: only the comparison tells."""
+    written(root)
+    folder = Path(root) / "index"
+    (folder / "STAMP").unlink()
+    with lmdb.open(str(folder)) as env, env.begin(write=True) as txn, txn.cursor() as cursor:
+        assert cursor.set_range(b"e")
+        key, value = cursor.item()
+        frame = frame_of(value[:-4])
+        assert frame is not None
+        moved = frame_value((frame[0], frame[1] + 8, frame[2], frame[3], frame[4]))
+        assert cursor.put(key, seal_value(key, moved)[0])
+    report = check(root)
+    assert codes(report) == {"index-differs"}
+    found = report.findings[0]
+    assert (found.session_name, found.direction) == (SESSION, Direction.OUT)
 
 
 def test_the_index_gives_lost_messages_their_names(root: str) -> None:

@@ -226,6 +226,7 @@ def test_bytes_behind_a_repair_do_not_continue_it() -> None:
             second = first.kill()
             resume(second, "never")
             events = [r for r in Reader(second, ROOT).records() if r.numbered]
+            assert [r.kind for r in events].count(Kind.REPAIR) == 1, stop
             assert events[-1].kind == Kind.REPAIR, stop
             assert not [r for r in events if b"ghost" in r.payload], stop
         else:
