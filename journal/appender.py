@@ -105,9 +105,12 @@ class Appender:
         self.drained_bytes = 0
         """Bytes of the steps that ``written`` covers, since the start."""
         self._packed_bytes = 0
-        self._unwritten: tuple[bytes, int] | None = None
+        self.unwritten: tuple[bytes, int] | None = None
+        """Packed bytes and their offset that still wait for a whole write."""
+        self.wants_next = False
+        """Whether half of the segment is used and no successor is prepared."""
         self._header: SegmentHeader | None = None  # of the segment that is being installed
-        self._stage = _Stage.SEALED
+        self._stage, self._open = _Stage.SEALED, False  # an enum is slow to look up
         self._digest, self._chain = start.previous_seal, start.chain
         self._generation = 0
         self._tail = self._open_tail(disk, at)
@@ -123,27 +126,17 @@ class Appender:
     @property
     def free_bytes(self) -> int:
         """Room for events in the open segment; what the PAD and the SEAL need is set aside."""
-        return self._end - self._packer.offset if self._stage is _Stage.OPEN else 0
+        return self._end - self._packer.offset if self._open else 0
 
     @property
     def rotating(self) -> bool:
         """Whether a rotation stopped half-way; ``rotate`` goes on."""
-        return self._stage is not _Stage.OPEN
-
-    @property
-    def blocked(self) -> bool:
-        """Whether packed bytes still wait for a whole write."""
-        return self._unwritten is not None
+        return not self._open
 
     @property
     def step_bytes_max(self) -> int:
         """Largest step that an empty segment is sure to hold."""
         return self._end - FIRST_RECORD - padded(self._start.segment_bytes // ROSTER_SHARE)
-
-    @property
-    def wants_next(self) -> bool:
-        """Whether half of the segment is used and no successor is prepared."""
-        return self._packer.offset > self._half and not self._segments.prepared
 
     # Writing
 
@@ -153,44 +146,60 @@ class Appender:
         Stops before a step that wants the next segment. ``list(queue)`` and each ``popleft`` are
         one move for the interpreter, so the owner may append meanwhile.
         """
-        assert self._unwritten is None
-        if not queue or self._stage is not _Stage.OPEN:
+        assert self.unwritten is None
+        if not queue or not self._open:
             return 0
-        batch, packer, durable = list(queue), self._packer, self.durable
-        room = max(0, self._end - packer.offset)  # a PAD may reach beyond the end for events
+        packer, first = self._packer, queue[0]
+        room = self._end - packer.offset
+        if first[3] > room:  # below 0 if a PAD reached beyond the end for events
+            return 0
+        if len(queue) == 1:  # the usual case when each input is committed by itself
+            packer.step(first[0], first[1], self.durable, first[2])
+            queue.popleft()
+            self._took(first, first, first[3])
+            return first[3]
         if room > limit_bytes:  # a step above the limit goes alone
-            room = max(limit_bytes, min(room, batch[0][3]))
-        count, taken = packer.steps(batch, durable, room)
-        if not count:
-            return 0
+            room = max(limit_bytes, first[3])
+        batch = list(queue)
+        count, taken = packer.steps(batch, self.durable, room)
         for _ in range(count):
             queue.popleft()
+        self._took(first, batch[count - 1], taken)
+        return taken
+
+    def _took(self, first: Step, last: Step, taken_bytes: int) -> None:
+        packed = last[0] + len(last[2]) - 1
         if not self._events:
-            self._first = batch[0][:2]
-        first, self._last_utc, drafts, _ = batch[count - 1]
-        packed = first + len(drafts) - 1
+            self._first = first[:2]
+        self._last_utc = last[1]
         self._events += packed - self.packed
         self.packed = packed
-        self.witnessed = durable
-        self._packed_bytes += taken
-        return taken
+        self.witnessed = self.durable
+        self._packed_bytes += taken_bytes
 
     def flush(self) -> int:
         """Hand everything packed to the system; returns the bytes.
 
         ``DiskFull`` keeps them for the next call.
         """
-        size = 0
-        while self._unwritten is not None or self._packer.pending:
-            if self._unwritten is None:
-                packed = self._packer.take()
-                self._unwritten = (packed, self._packer.offset - len(packed))
-            data, offset = self._unwritten
-            self._file.pwrite(data, offset)
-            self._unwritten = None
-            self.unsynced_bytes += len(data)
-            size += len(data)
+        size = self._write_out() if self.unwritten is not None else 0
+        packer = self._packer
+        if packer.pending:
+            packed = packer.take()
+            self.unwritten = (packed, packer.offset - len(packed))
+            size += self._write_out()
         self.written, self.drained_bytes = self.packed, self._packed_bytes
+        return size
+
+    def _write_out(self) -> int:
+        assert self.unwritten is not None
+        data, offset = self.unwritten
+        self._file.pwrite(data, offset)
+        self.unwritten = None
+        size = len(data)
+        self.unsynced_bytes += size
+        if offset > self._half and not self._segments.prepared:
+            self.wants_next = True
         return size
 
     def pad(self) -> None:
@@ -209,7 +218,7 @@ class Appender:
 
     def point(self) -> Point:
         """What a sync that begins now makes durable."""
-        assert self._unwritten is None and not self._packer.pending
+        assert self.unwritten is None and not self._packer.pending
         packer = self._packer
         return Point(self.written, packer.offset, packer.prev_header_crc, self.unsynced_bytes)
 
@@ -241,6 +250,7 @@ class Appender:
     def prepare(self) -> None:
         """Reserve the next segment ahead of time. ``DiskFull`` says that there will be none."""
         self._segments.prepare()
+        self.wants_next = False
 
     def rotate(self) -> None:
         """Seal this segment and open the next.
@@ -297,9 +307,9 @@ class Appender:
         self._single(Kind.SEAL, Flag.NONE, pack_seal(seal))
         record = packer.take()
         self._digest = seal_digest(record)
-        self._unwritten = (record, offset)
+        self.unwritten = (record, offset)
         self.witnessed = self.durable
-        self._stage = _Stage.SEALING
+        self._stage, self._open = _Stage.SEALING, False
 
     def _install(self) -> tuple[File, Packer]:
         assert self._stage is _Stage.SEALED
@@ -318,7 +328,8 @@ class Appender:
         )
         file, page, crc = self._segments.install(header)
         self.segment += 1
-        self._stage, self._header = _Stage.OPEN, None
+        self._stage, self._open, self._header = _Stage.OPEN, True, None
+        self.wants_next = False
         self._events, self._first, self._last_utc = 0, (0, 0), 0
         self._packer = packer = Packer(header.salt, crc, FIRST_RECORD)
         packer.tree.add(page)

@@ -78,7 +78,7 @@ class Committer:
             return False
         appender = self._appender
         try:
-            if appender.blocked:
+            if appender.unwritten is not None:
                 return False
             if appender.pack(self._queue, self._limits.batch_bytes):
                 self._flush()

@@ -73,19 +73,21 @@ class Progress:
 
     def advance(self, written: int, durable: int) -> bool:
         """Publish; returns whether a step that demanded it still waits for a sync."""
+        waits = False
         with self._mutex:
-            demands = self._synced_steps
-            while demands and demands[0][1] <= durable:
-                demands.popleft()
             covered = durable if self._always else written
-            waits = bool(demands) and demands[0][0] <= written
-            if waits:
-                covered = min(covered, demands[0][0] - 1)
-            moved = covered > self.covered or durable > self.durable
+            demands = self._synced_steps
+            if demands:
+                while demands and demands[0][1] <= durable:
+                    demands.popleft()
+                if demands and demands[0][0] <= written:
+                    waits = True
+                    covered = min(covered, demands[0][0] - 1)
+            moved = False
             if covered > self.covered:
-                self.covered = covered
+                self.covered, moved = covered, True
             if durable > self.durable:
-                self.durable = durable
+                self.durable, moved = durable, True
         if moved:
             self.tell()
         return waits

@@ -14,9 +14,9 @@ Threads and locks.
 - One *owner* thread calls ``append``, ``register`` and ``commit``. ``append`` takes no lock: it
   puts a step at the end of a deque and counts bytes in a number that only the owner writes. It
   never waits for the disk.
-- ``_io`` guards the appender: pack, write, rotate. The thread lets it go during fdatasync, unless it
-  rotates. The owner waits for it at most a millisecond, and not at all during a rotation; then it
-  leaves the work to the thread.
+- ``_io`` guards the appender: pack, write, rotate. The thread lets it go during fdatasync, unless
+  it rotates. The owner waits for it at most a millisecond, and not at all during a rotation; then
+  it leaves the work to the thread.
 - Sync, rotation and close are the thread's alone, so no two of them meet. While it syncs, the owner
   may pack and write behind the PAD; the point that the sync confirms was taken before, under
   ``_io``.
@@ -279,7 +279,7 @@ class Writer:
     def _raise_what_is_left(self) -> None:
         if self._progress.state == "failed":
             self._progress.check()
-        if self._queue or self._appender.blocked:
+        if self._queue or self._appender.unwritten is not None:
             raise DiskFull(
                 "the disk had no room for all that was accepted",
                 where=self._start.root,
