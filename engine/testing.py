@@ -78,13 +78,17 @@ class FakeHost:
         """Let ``seconds`` pass."""
         end = self._clock.mono_ns() + round(seconds * 1e9)
         while self._due and self._due[0][0] <= end:
-            at, _, due = heapq.heappop(self._due)
-            self._clock.advance(max(0, at - self._clock.mono_ns()) / 1e9)
-            for call in due:
-                call()
+            self._clock.advance(max(0, self._due[0][0] - self._clock.mono_ns()) / 1e9)
+            self.fire()
             await settle()
         self._clock.advance((end - self._clock.mono_ns()) / 1e9)
         await settle()
+
+    def fire(self) -> None:
+        """Run what is due now. For several engines on one clock: move the clock, fire each host."""
+        while self._due and self._due[0][0] <= self._clock.mono_ns():
+            for call in heapq.heappop(self._due)[2]:
+                call()
 
 
 class _Cancel:
@@ -105,13 +109,15 @@ async def settle(turns: int = 20) -> None:
 class MemoryNetwork:
     """Connections within the process, by port number. Give one to all engines that shall meet.
 
-    ``cut()`` breaks every open connection, as a network failure does.
+    ``cut()`` breaks every open connection, as a network failure does; ``hold()`` lets nothing
+    through any more and says nothing, as a cable that was pulled.
     """
 
     def __init__(self, message_bytes_max: int = 1 << 20) -> None:
         self._message_bytes_max = message_bytes_max
         self._listening: dict[int, tuple[Host, TaskGroup, Accept]] = {}
         self._open: list[StreamWire] = []
+        self._ends: list[_End] = []
         self._ports = itertools.count(1)
 
     async def listen(
@@ -133,6 +139,7 @@ class MemoryNetwork:
             raise ConnectionRefusedError(f"nobody listens on {port}")
         theirs_host, theirs_tasks, theirs_accept = self._listening[port]
         near, far = _pipe()
+        self._ends += [near, far]
         self._start(theirs_host, theirs_tasks, theirs_accept, far)
         return self._start(host, tasks, accept, near)
 
@@ -149,6 +156,11 @@ class MemoryNetwork:
         for wire in wires:
             wire.abort()
 
+    def hold(self) -> None:
+        """Let nothing through on the connections that are open now."""
+        for end in self._ends:
+            end.held = True
+
 
 class _MemoryListener:
     def __init__(self, port: int, closed: Callable[[], Any]) -> None:
@@ -161,6 +173,7 @@ class _End(ByteStream):
 
     def __init__(self) -> None:
         self.other: _End
+        self.held = False
         self._waiting = bytearray()
         self._changed = anyio.Event()
         self._eof = False
@@ -172,10 +185,10 @@ class _End(ByteStream):
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See ``ByteStream``."""
-        while not self._waiting:
+        while not self._waiting or self.held:
             if self._closed:
                 raise anyio.ClosedResourceError
-            if self._eof:
+            if self._eof and not self.held:
                 raise anyio.EndOfStream
             await self._changed.wait()
         data = bytes(self._waiting[:max_bytes])

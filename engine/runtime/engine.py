@@ -86,7 +86,7 @@ class Engine:
         self._disk = disk
         self._clock = clock
         self._network = network
-        self._host_factory = host
+        self._host_kind = host
         self._threaded = threaded
         self._failure: BaseException | None = None
         self._ending = False
@@ -94,7 +94,7 @@ class Engine:
         self._initiators: list[Initiator] = []
         self._acceptor: Acceptor | None = None
         self._tasks: Tasks
-        self._host: Host
+        self.host: Host
         self._services: Services
         self._gate: Gate
         self._store: Store
@@ -163,7 +163,7 @@ class Engine:
     # -- start -------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Engine:
-        self._host = self._host_factory(self._clock, self.crash)
+        self.host = self._host_kind(self._clock, self.crash)
         self._tasks = Tasks(self.crash)
         await self._tasks.enter()
         try:
@@ -177,7 +177,7 @@ class Engine:
         return self
 
     async def _start(self) -> None:
-        self._tasks.spawn(self._host.run)
+        self._tasks.spawn(self.host.run)
         await anyio.to_thread.run_sync(self._open_journal)
         resumed = self._resumed
         assert resumed is not None
@@ -195,7 +195,7 @@ class Engine:
         index = await anyio.to_thread.run_sync(Index.open, self._disk, root, identity.uuid)
         self._store = Store(self._disk, root, index, resumed.writer)
         self._gate = Gate(
-            resumed.writer, self._host,
+            resumed.writer, self.host,
             hash_due=self._append_hash, moved=self._moved, failed=self.crash,
         )  # fmt: skip
         self._make_sessions(resumed)
@@ -230,7 +230,7 @@ class Engine:
 
     def _make_sessions(self, resumed: Resumed[EngineState]) -> None:
         services = self._services = Services(
-            clock=self._clock, host=self._host, network=self._network, tasks=self._tasks.group,
+            clock=self._clock, host=self.host, network=self._network, tasks=self._tasks.group,
             gate=self._gate, store=self._store, counters=self.counters,
             application=self.application, spawn=self._tasks.spawn,
         )  # fmt: skip
@@ -284,12 +284,12 @@ class Engine:
 
     async def _follow(self) -> None:
         while True:
-            await pause(self._host, FOLLOW_S)
+            await pause(self.host, FOLLOW_S)
             try:
                 await anyio.to_thread.run_sync(self._store.follow)
             except JournalError as error:  # the index is disposable (P6)
                 log.journal.error("the index cannot follow: %s (%s)", error, error.where)
-                await pause(self._host, 10)
+                await pause(self.host, 10)
 
     def crash(self, error: BaseException) -> None:
         """Something that nobody can handle inside: stop everything and raise it from the block."""
