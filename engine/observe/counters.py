@@ -14,7 +14,7 @@ COUNTERS = {
     "frames_out": "frames handed to a connection, resends and gap fills included",
     "garbled": "pieces of input that were no FIX message, skipped",
     "delivered": "messages given to the application",
-    "redelivered": "of these, given again after a restart or a failed handler",
+    "redelivered": "of these, given again after a restart",
     "sends": "application messages accepted",
     "sends_refused": "application messages refused before the journal",
     "resend_batches": "parts of an answer to a ResendRequest",
@@ -27,7 +27,6 @@ COUNTERS = {
     "handler_errors": "handlers that raised something that is not answered on the wire",
     "parked": "messages given up after too many failures",
     "alerts": "things that a person should see",
-    "write_cuts": "connections cut because the peer did not read",
 }
 """Name to meaning."""
 GREETING_REFUSALS = {
@@ -52,7 +51,6 @@ class Counters:
         self.fsync_ns = Histogram()
         self.batch_events = Histogram()
         self.batch_bytes = Histogram()
-        self.handler_ns = Histogram()
 
     def add(self, name: str, amount: int = 1) -> None:
         """Count; ``KeyError`` for a name that is not in ``COUNTERS``."""
@@ -70,5 +68,4 @@ class Counters:
             "fsync_ns": self.fsync_ns.summary(),
             "batch_events": self.batch_events.summary(),
             "batch_bytes": self.batch_bytes.summary(),
-            "handler_ns": self.handler_ns.summary(),
         }

@@ -7,7 +7,7 @@ from durafix.engine import Engine, Message
 from durafix.engine.testing import FakeClock, FakeHost, Machine, MemoryNetwork, configs
 from durafix.engine.testing import settle as settled
 
-from .kit import Exchange, Recorder, order, until
+from .kit import Exchange, Recorder, until
 
 pytestmark = pytest.mark.anyio
 NAME = "BUYER->SELLER"
