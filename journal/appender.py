@@ -67,7 +67,6 @@ class Point(NamedTuple):
     event: int
     offset: int
     header_crc: int
-    unsynced_bytes: int
 
 
 class _Stage(enum.Enum):
@@ -102,6 +101,7 @@ class Appender:
         self.witnessed = start.last_event
         """The highest durable number that a packed record proves."""
         self.unsynced_bytes = 0
+        """Written since the last sync began."""
         self.drained_bytes = 0
         """Bytes of the steps that ``written`` covers, since the start."""
         self._packed_bytes = 0
@@ -216,11 +216,12 @@ class Appender:
 
     # Syncing
 
-    def point(self) -> Point:
-        """What a sync that begins now makes durable."""
+    def begin_sync(self) -> Point:
+        """A sync begins now; this is what it makes durable."""
         assert self.unwritten is None and not self._packer.pending
         packer = self._packer
-        return Point(self.written, packer.offset, packer.prev_header_crc, self.unsynced_bytes)
+        self.unsynced_bytes = 0
+        return Point(self.written, packer.offset, packer.prev_header_crc)
 
     def fdatasync(self) -> None:
         """Make what was written before the call durable. ``IoFailed``: outcome unknown."""
@@ -243,7 +244,6 @@ class Appender:
         except DiskFull:
             pass  # the file may lag
         self.durable = point.event
-        self.unsynced_bytes -= point.unsynced_bytes
 
     # Segments
 
@@ -267,13 +267,13 @@ class Appender:
         if self._stage is _Stage.OPEN:
             self.pad()
             self.flush()
-            point = self.point()
+            point = self.begin_sync()
             self.fdatasync()
             self.confirm(point)
             self._pack_seal()
         if self._stage is _Stage.SEALING:
             self.flush()
-            point = self.point()
+            point = self.begin_sync()
             self.fdatasync()
             self.confirm(point)
             self._segments.finish(self._file, point.offset)

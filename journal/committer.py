@@ -55,6 +55,7 @@ class Committer:
         self._policy = policy
         self._always = policy.mode == "always"
         self._interval = policy.mode == "interval"
+        self._sync_bytes = policy.interval_bytes if self._interval else limits.unsynced_bytes
         self._limits = limits
         self._monotonic = monotonic
         self._probe = probe
@@ -96,9 +97,9 @@ class Committer:
         self._publish()
         if self._demand or self._queue or (appender.wants_next and self._prepare_at is None):
             return False
-        return not self._interval or not (
-            first_unsynced or appender.unsynced_bytes >= self._policy.interval_bytes
-        )
+        if appender.unsynced_bytes >= self._sync_bytes:
+            return False
+        return not (self._interval and first_unsynced)  # else the thread sets itself an alarm
 
     def pump(self) -> float | None:
         """Do what is due. Returns the seconds until more is due: 0 at once, None when rung."""
@@ -205,19 +206,17 @@ class Committer:
             return False
         if self._always or self._demand:
             return True
-        if policy.mode == "never":
-            return False
+        if appender.unsynced_bytes >= self._sync_bytes:
+            return True
         since = self._unsynced_since
-        return appender.unsynced_bytes >= policy.interval_bytes or (
-            since is not None and now - since >= policy.interval_ms * MS
-        )
+        return self._interval and since is not None and now - since >= policy.interval_ms * MS
 
     def _sync(self) -> None:
         appender = self._appender
         with self._io:
             appender.pad()
             self._flush()
-            point = appender.point()
+            point = appender.begin_sync()
             since, self._unsynced_since = self._unsynced_since, None
         began = self._monotonic()
         appender.fdatasync()

@@ -31,9 +31,12 @@ SEGMENT_BYTES_MIN = FIRST_RECORD + 8192
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """When to fdatasync. Under ``interval``: ``interval_ms`` after the first unsynced write, or
-    earlier once ``interval_bytes`` wait. Under ``never``: only for steps that ask for it, and at
-    the end of a segment."""
+    """When to fdatasync.
+
+    Under ``interval``: ``interval_ms`` after the first unsynced write, or earlier once
+    ``interval_bytes`` wait. Under ``never``: for steps that ask for it, at the end of a segment,
+    and in the background each ``Limits.unsynced_bytes``.
+    """
 
     mode: Mode = "always"
     interval_ms: int = 50
@@ -58,6 +61,11 @@ class Limits(msgspec.Struct, frozen=True):
     """From this much on ``has_room`` is false. It is advice to the caller; nothing is dropped."""
     batch_bytes: int = 4 << 20
     """Most that one write takes, so that one sync stays short."""
+    unsynced_bytes: int = 8 << 20
+    """Under ``never``: when so much was written, the thread syncs it in the background.
+
+    Otherwise the end of a segment would have to wait until a whole one is on disk.
+    """
     idle_mark_ms: int = 50
     """Quiet time before a MARK proves the last batch durable."""
     retry_ms: int = 200

@@ -123,6 +123,13 @@ def test_never_leaves_the_sync_to_the_system_until_the_end() -> None:
     assert desk.writer.durable == 1
 
 
+def test_never_syncs_what_gathers_so_that_a_rotation_is_short() -> None:
+    desk = Desk("never", segment_bytes=1 << 20, limits=Limits(unsynced_bytes=64 << 10))
+    desk.fill(200 << 10)
+    assert desk.writer.durable > 120
+    assert desk.writer.covered == 200
+
+
 # Order of operations
 
 
