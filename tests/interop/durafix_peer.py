@@ -1,7 +1,8 @@
 """Our side as a process of its own, with the same commands and events as ``quickfix_peer.py``.
 
-``python durafix_peer.py ROLE BEGIN_STRING PORT FOLDER HEARTBEAT FSYNC``. After a kill it is started with the same words:
-everything that it knows is in its journal. Orders carry a key, so ``send 1 100`` may be told again after a restart.
+``python durafix_peer.py ROLE BEGIN_STRING PORT FOLDER HEARTBEAT FSYNC``. After a kill it is started
+with the same words: everything that it knows is in its journal. Orders carry a key, so ``send 1
+100`` may be told again after a restart.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+
 from durafix.engine import Application, Engine, Message, NotLoggedOn, utc_now
 
 JOURNAL = """[journal]
@@ -60,7 +62,7 @@ class Peer(Application):
         say(event="got", type=message.type, id=order, again=order in self.seen)
         self.seen.add(order)
         if message.type == "D":
-            fields: dict[int, object] = {
+            fields: dict[int, str | int] = {
                 37: f"o{order}",
                 17: f"e{order}",
                 20: "0",
@@ -80,7 +82,13 @@ class Peer(Application):
 async def send(session: Any, first: int, last: int) -> None:
     """Send NewOrderSingles c<first> to c<last>, each at most once over all restarts."""
     for number in range(first, last + 1):
-        fields = {11: f"c{number}", 21: "1", 55: "MSFT", 54: "1", 38: 100 + number % 900}
+        fields: dict[int, Any] = {
+            11: f"c{number}",
+            21: "1",
+            55: "MSFT",
+            54: "1",
+            38: 100 + number % 900,
+        }
         order = Message("D", fields | {40: "2", 44: "12.50", 60: utc_now()})
         while True:
             await session.wait_logged_on()

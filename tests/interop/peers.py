@@ -28,7 +28,7 @@ class Peer:
 
     def _start(self) -> None:
         script, *words = self.words
-        # The tests' folder is on the path for durafix_peer; the peer's own errors go to the test's output.
+        # What a peer writes to stderr goes to the test's output.
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / script), *words],
             stdin=subprocess.PIPE,

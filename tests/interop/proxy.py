@@ -1,8 +1,9 @@
 """A recording TCP proxy on loopback: what went over the wire, and accidents on demand.
 
-Every connection to ``port`` is joined with one to ``target``. All bytes that a side sent are recorded, also those that
-an accident kept from the other side. ``cut`` lets a number of bytes pass, swallows what follows for a moment and then
-closes both sides, so that a message is torn in the middle and both peers have sent frames that never arrived.
+Every connection to ``port`` is joined with one to ``target``. All bytes that a side sent are
+recorded, also those that an accident kept from the other side. ``cut`` lets a number of bytes pass,
+swallows what follows for a moment and then closes both sides, so that a message is torn in the
+middle and both peers have sent frames that never arrived.
 ``stall`` holds back one direction for a while.
 """
 

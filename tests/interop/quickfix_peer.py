@@ -1,8 +1,9 @@
-"""A QuickFIX counterparty as a process of its own, driven by lines on stdin and answering with JSON lines on stdout.
+"""A QuickFIX counterparty as a process of its own: lines on stdin, JSON lines on stdout.
 
-``python quickfix_peer.py ROLE BEGIN_STRING PORT FOLDER``; ROLE is ``initiator`` or ``acceptor``. Commands: ``send FIRST LAST``
-(NewOrderSingles c1, c2, ...), ``testrequest ID``, ``numbers``, ``stop``. As an acceptor it answers each order with an
-ExecutionReport; an order it has seen before (PossDup or not) is counted, not executed again.
+``python quickfix_peer.py ROLE BEGIN_STRING PORT FOLDER HEARTBEAT``; ROLE is ``initiator`` or
+``acceptor``. Commands: ``send FIRST LAST`` (NewOrderSingles c1, c2, ...), ``testrequest ID``,
+``numbers``, ``stop``. It answers each order with an ExecutionReport; an order that it has seen before
+(PossDup or not) is counted, not executed again.
 
 It runs outside of pytest and imports nothing of durafix, so that it can be trusted as a peer.
 """
@@ -62,37 +63,37 @@ class Peer(fix.Application):  # type: ignore[misc]
         self.seen: set[str] = set()
         self.lock = threading.Lock()
 
-    def onCreate(self, session: fix.SessionID) -> None:
-        self.session = session
+    def onCreate(self, arg0: fix.SessionID) -> None:
+        self.session = arg0
 
-    def onLogon(self, session: fix.SessionID) -> None:
+    def onLogon(self, arg0: fix.SessionID) -> None:
         say(event="logon")
 
-    def onLogout(self, session: fix.SessionID) -> None:
+    def onLogout(self, arg0: fix.SessionID) -> None:
         say(event="logout")
 
-    def toAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
+    def toAdmin(self, arg0: fix.Message, arg1: fix.SessionID) -> None:
         pass
 
-    def fromAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
+    def fromAdmin(self, arg0: fix.Message, arg1: fix.SessionID) -> None:
         kind = fix.MsgType()
-        message.getHeader().getField(kind)
-        if kind.getValue() == "0" and message.isSetField(112):
-            say(event="heartbeat", id=value(message, 112))
+        arg0.getHeader().getField(kind)
+        if kind.getValue() == "0" and arg0.isSetField(112):
+            say(event="heartbeat", id=value(arg0, 112))
 
-    def toApp(self, message: fix.Message, session: fix.SessionID) -> None:
+    def toApp(self, arg0: fix.Message, arg1: fix.SessionID) -> None:
         pass
 
-    def fromApp(self, message: fix.Message, session: fix.SessionID) -> None:
+    def fromApp(self, arg0: fix.Message, arg1: fix.SessionID) -> None:
         kind = fix.MsgType()
-        message.getHeader().getField(kind)
-        order = value(message, 11)
+        arg0.getHeader().getField(kind)
+        order = value(arg0, 11)
         with self.lock:
             again = order in self.seen
             self.seen.add(order)
         say(event="got", type=kind.getValue(), id=order, again=again)
         if kind.getValue() == "D" and not again:
-            self.report(order, message)
+            self.report(order, arg0)
 
     def report(self, order: str, message: fix.Message) -> None:
         """Answer an order with a report that accepts it."""

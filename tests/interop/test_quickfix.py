@@ -1,4 +1,4 @@
-"""A real counterparty: QuickFIX in both roles, our side killed in full flow, and the wire judged by a recording proxy."""
+"""A real counterparty: QuickFIX in both roles, our side killed, the wire judged by a proxy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 class Link:
-    """Our peer, QuickFIX, and the proxy between; ``ours`` names the side of the wire that we send on."""
+    """Our peer, QuickFIX, and the proxy between; ``role`` is ours."""
 
     def __init__(self, role: str, begin: str, folder: Path, heartbeat: int, fsync: str) -> None:
         port = free_port()
@@ -77,8 +77,9 @@ class Link:
     def settle(self) -> tuple[dict[str, int], dict[str, int]]:
         """Wait until both sides are logged on with equal numbers; fail with both after 20 s.
 
-        QuickFIX consumes a queued Logon before the gap fill that covers it, drops that gap fill as too
-        low, and asks for the rest only when the next message shows the gap: a heartbeat must come.
+        QuickFIX consumes a queued Logon before the gap fill that covers it, drops that gap fill as
+        too low, and asks for the rest only when the next message shows the gap: a heartbeat must
+        come.
         """
         end = time.monotonic() + 20
         while True:
@@ -112,8 +113,9 @@ def link(
 
 def sender_and_receiver(joined: Link) -> tuple[Peer, Peer]:
     """The initiator sends orders, the acceptor reports."""
-    pair = (joined.us, joined.qf)
-    return pair if joined.role == "initiator" else pair[::-1]
+    if joined.role == "initiator":
+        return joined.us, joined.qf
+    return joined.qf, joined.us
 
 
 def wait_reports(sender: Peer, wanted: set[str], seconds: float = 60) -> None:
@@ -178,7 +180,7 @@ def test_two_thousand_orders_with_25_kills(
 def test_a_disconnect_mid_message_is_healed_by_resends(
     role: str, begin: str, tmp_path: Path
 ) -> None:
-    """The connection is torn inside a message with frames of both sides lost: both ask, both answer."""
+    """Torn inside a message, with frames of both sides lost: both ask, both answer."""
     with link(role, begin, tmp_path) as joined:
         joined.both_logged_on()
         sender, receiver = sender_and_receiver(joined)

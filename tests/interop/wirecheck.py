@@ -1,4 +1,4 @@
-"""Judges what the proxy recorded. It parses FIX by itself, so that our codec cannot hide a mistake of our engine."""
+"""Judges what the proxy recorded. It parses FIX by itself, so that our codec can hide nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def frames(streams: Iterable[bytes]) -> list[Seen]:
 
 
 def reused_numbers(sent: list[Seen]) -> dict[int, list[bytes]]:
-    """Numbers of one side that two frames without 43=Y share (within one epoch: no reset was made)."""
+    """Numbers that two frames without 43=Y of one side share (one epoch: no reset was made)."""
     by_number: dict[int, list[bytes]] = {}
     for frame in sent:
         if not frame.poss_dup:
