@@ -82,14 +82,9 @@ class Peer(Application):
 async def send(session: Any, first: int, last: int) -> None:
     """Send NewOrderSingles c<first> to c<last>, each at most once over all restarts."""
     for number in range(first, last + 1):
-        fields: dict[int, Any] = {
-            11: f"c{number}",
-            21: "1",
-            55: "MSFT",
-            54: "1",
-            38: 100 + number % 900,
-        }
-        order = Message("D", fields | {40: "2", 44: "12.50", 60: utc_now()})
+        fields: dict[int, Any] = {11: f"c{number}", 21: "1", 55: "MSFT", 54: "1"}
+        fields |= {38: 100 + number % 900, 40: "2", 44: "12.50", 60: utc_now()}
+        order = Message("D", fields)
         while True:
             await session.wait_logged_on()
             try:

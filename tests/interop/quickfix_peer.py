@@ -2,8 +2,8 @@
 
 ``python quickfix_peer.py ROLE BEGIN_STRING PORT FOLDER HEARTBEAT``; ROLE is ``initiator`` or
 ``acceptor``. Commands: ``send FIRST LAST`` (NewOrderSingles c1, c2, ...), ``testrequest ID``,
-``numbers``, ``stop``. It answers each order with an ExecutionReport; an order that it has seen before
-(PossDup or not) is counted, not executed again.
+``numbers``, ``stop``. It answers each order with an ExecutionReport; an order that it has seen
+before (PossDup or not) is counted, not executed again.
 
 It runs outside of pytest and imports nothing of durafix, so that it can be trusted as a peer.
 """

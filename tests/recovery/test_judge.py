@@ -9,7 +9,8 @@ import pytest
 from durafix.journal.reader import Reader
 from durafix.journal.record import HEADER_BYTES, Draft, Header, Kind, padded
 from durafix.journal.segment import FIRST_RECORD, read_header_pages
-from durafix.journal.simdisk import SimCrash, SimDisk
+from durafix.journal.simdisk import SimDisk
+from durafix.journal.simfile import SimCrash
 from durafix.recovery.judge import Judgement, follow, headers_behind, judge, nonzero_end, proves
 from durafix.recovery.resume import open_journal
 from durafix.recovery.scan import Walk, read_readable
@@ -189,7 +190,7 @@ def test_an_event_proves_nothing_about_itself() -> None:
     rest = {"utc_ns": 0, "seq": 0, "session": 0, "direction": 0, "flags": 0, "previous_crc": 0}
 
     def header(kind: int, event: int, depth: int) -> Header:
-        return Header(**fields, **rest, kind=kind, event=event, depth=depth)  # type: ignore[arg-type]
+        return Header(**fields, **rest, kind=kind, event=event, depth=depth)
 
     assert proves(header(Kind.IN, 10, 3)) == 7
     assert proves(header(Kind.IN, 10, 0)) == 0

@@ -177,7 +177,7 @@ def test_each_link_in_a_header_page_is_compared(field: str, value: object, code:
     forge(
         disk,
         2,
-        header=lambda header: msgspec.structs.replace(header, **{field: value}),  # type: ignore[arg-type]
+        header=lambda header: msgspec.structs.replace(header, **{field: value}),
         root_too=True,
     )
     assert code in found(disk)

@@ -7,7 +7,8 @@ import pytest
 from durafix.journal.errors import Locked
 from durafix.journal.reader import Reader
 from durafix.journal.record import Kind
-from durafix.journal.simdisk import SimCrash, SimDisk
+from durafix.journal.simdisk import SimDisk
+from durafix.journal.simfile import SimCrash
 from durafix.recovery.errors import Damaged, Undecided
 from durafix.recovery.plan import EXIT_CODES, SALVAGE, Outcome, Remedy, RepairPlan, plan
 from durafix.recovery.repair import Repaired, apply

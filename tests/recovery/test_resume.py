@@ -13,7 +13,8 @@ from durafix.journal.disk import Disk, File
 from durafix.journal.errors import FormatUnknown, IoFailed, JournalError, Locked, Missing
 from durafix.journal.reader import Reader
 from durafix.journal.record import Kind
-from durafix.journal.simdisk import Fault, SimCrash, SimDisk
+from durafix.journal.simdisk import SimDisk
+from durafix.journal.simfile import Fault, SimCrash
 from durafix.journal.siminode import Loss
 from durafix.recovery.errors import Damaged
 from durafix.recovery.resume import open_journal

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -59,7 +61,7 @@ def test_the_digest_sees_every_field() -> None:
     fold, before = core.fold, core.fold.digest(core.live)
     other = busy().state
     frame = core.state.frames[next(iter(core.state.frames))]
-    changed = {
+    changed: dict[type, Callable[[Any], Any]] = {
         int: lambda v: v + 1, str: lambda v: v + "x", list: lambda v: [*v, (7, 8)],
     }  # fmt: skip
     for name in State.__struct_fields__:
@@ -135,10 +137,11 @@ def test_a_changed_record_is_noticed_by_the_rerun() -> None:
     core = acceptor().logged_on()
     core.receive("1", 2, "112=x|")
     *before, last = steps(core)
-    for change in (
+    changes: list[Callable[[Record], Record]] = [
         lambda r: r._replace(payload=r.payload.replace(b"112=x", b"112=y")),
         lambda r: r._replace(utc_ns=r.utc_ns + 10**9),
-    ):
+    ]
+    for change in changes:
         fold, state = EngineFold(), EngineFold().initial()
         for records in before:
             fold.rerun(state, records)

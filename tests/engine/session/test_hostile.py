@@ -49,7 +49,7 @@ HEADERS = st.fixed_dictionaries(
     },
 )  # fmt: skip
 TYPES = st.sampled_from("A0123455ADDD*")
-USUAL = st.just({}) | st.just({}) | st.just({}) | HEADERS
+USUAL: st.SearchStrategy[dict[str, object]] = st.just({}) | st.just({}) | st.just({}) | HEADERS
 STEPS = st.lists(
     st.one_of(
         *[
@@ -116,7 +116,7 @@ def fields(core: Core) -> dict[str, Any]:
 
 def run(make: Any, version: str, flags: dict[str, Any], actions: list[tuple[Any, ...]]) -> Core:
     """All actions, then a tick: nothing may raise, and every timer must still do something."""
-    core = make(version, queue_bytes_max=400, reservation_block=3, resend_asks_max=2, **flags)
+    core: Core = make(version, queue_bytes_max=400, reservation_block=3, resend_asks_max=2, **flags)
     for action in actions:
         play(core, action)
         state = core.state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from durafix.engine.session.effects import Close
@@ -352,11 +354,12 @@ def test_settings_that_cannot_be_written_are_refused(session: SessionId) -> None
 
 def test_a_close_after_a_logout_drains_and_a_silent_one_does_not() -> None:
     """Rule 19: else the connection is reset, and the peer loses our Logout."""
-    for play, drain in (
+    plays: list[tuple[Callable[[Core], object], bool]] = [
         (lambda core: core.receive("5", 2), True),
         (lambda core: core.receive("0", 0), True),
         (lambda core: core.pass_time(100), False),
-    ):
+    ]
+    for play, drain in plays:
         core = acceptor().logged_on()
         play(core)
         closed = [effect for effect in core.last.effects if isinstance(effect, Close)]
