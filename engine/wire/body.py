@@ -25,6 +25,7 @@ Block = tuple[int, list[Pair]]  # the tag that decides the place, and what stand
 _TAGS_END = 10**TAG_DIGITS_MAX
 _GROUP = (list, tuple)  # a constant: building the union for each field costs more than the check
 _SPECIAL = frozenset({*SESSION_TAGS, *LENGTH_OF_DATA, *DATA_OF_LENGTH})
+_NOT_PLAIN = _SPECIAL | HEADER_TAGS | TRAILER_TAGS
 _PLACE = {tag: tag - _TAGS_END for tag in HEADER_TAGS} | dict.fromkeys(TRAILER_TAGS, _TAGS_END)
 """Where header and trailer tags stand; a body tag stands at its number, or where it was given."""
 
@@ -35,6 +36,10 @@ def build(fields: Mapping[int, FieldValue] | Items, *, ascending: bool) -> list[
     Raises ReservedTag, BadValue, BadType; ``where`` names the tag. With ``ascending`` no tag may
     repeat; as given it may, so that a group can be written out by hand.
     """
+    if ascending and type(fields) is dict:
+        plain = _plain(fields)
+        if plain is not None:
+            return plain
     blocks = _blocks(fields, 0)
     if ascending:
         _refuse_repeats(blocks)
@@ -42,6 +47,36 @@ def build(fields: Mapping[int, FieldValue] | Items, *, ascending: bool) -> list[
     else:
         blocks.sort(key=lambda block: _PLACE.get(block[0], 0))
     return [pair for _, pairs in blocks for pair in pairs]
+
+
+def _plain(fields: dict[int, FieldValue]) -> list[Pair] | None:
+    """The same for what nearly every message is, three times as fast: str, int and Decimal values
+    under body tags. None for everything else, faults included, which the long way then names.
+    """
+    pairs: list[Pair] = []
+    for tag, value in fields.items():
+        kind = type(value)
+        if kind is str:
+            try:
+                text = value.encode()  # type: ignore[union-attr]
+            except UnicodeEncodeError:
+                return None
+            if not text or b"\x01" in text:
+                return None
+        elif kind is int:
+            text = b"%d" % value  # type: ignore[str-format]
+        elif type(value) in _GROUP or kind is float:
+            return None
+        else:
+            try:
+                text = to_bytes(cast(Value, value))
+            except (BadValue, BadType):
+                return None
+        if tag in _NOT_PLAIN or type(tag) is not int or not 0 < tag < _TAGS_END:
+            return None
+        pairs.append((tag, text))
+    pairs.sort()
+    return pairs
 
 
 def _refuse_repeats(blocks: list[Block]) -> None:
