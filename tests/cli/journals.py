@@ -112,6 +112,11 @@ class Live:
             self.feed(HandlerDone(event, self.session.next_in - 1, "done"))
         return event
 
+    def request(self) -> None:
+        """We send a UserRequest with a password: what leaves is journaled as it left."""
+        fields = [(553, b"joe"), (554, PASSWORD.encode()), (923, b"r1"), (924, b"1")]
+        self.feed(Send(b"BE", fields))
+
     def follow(self) -> None:
         """The index catches up and commits, as it does once a second."""
         self.index.catch_up(self.writer.covered)

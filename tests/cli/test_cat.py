@@ -82,10 +82,19 @@ def test_an_unknown_session_lists_the_known_ones(cli: Cli, day: str) -> None:
     assert NAME.text in done.err
 
 
+@pytest.fixture
+def secret(tmp_path: Path) -> str:
+    """A journal with a password in each direction."""
+    with Live(tmp_path / "j") as live:
+        live.logon()
+        live.request()
+        return live.root
+
+
 @pytest.mark.parametrize("form", ["text", "table", "json", "ndjson", "csv"])
-def test_a_password_is_in_no_format(cli: Cli, day: str, form: str) -> None:
-    """Neither as text nor inside base64."""
-    out = cli("cat", day, "-o", form).out
+def test_a_password_is_in_no_format(cli: Cli, secret: str, form: str) -> None:
+    """Neither as text nor inside base64, in neither direction."""
+    out = cli("cat", secret, "-o", form).out
     assert PASSWORD not in out
     assert "554=***" in out
     if form == "json":
@@ -96,14 +105,17 @@ def test_a_password_is_in_no_format(cli: Cli, day: str, form: str) -> None:
         assert not any(PASSWORD.encode() in frame for frame in raw)
 
 
-def test_vertical_and_raw_are_masked_too(cli: Cli, day: str) -> None:
+def test_vertical_and_raw_are_masked_too(cli: Cli, secret: str) -> None:
     """One field a line; frames as bytes."""
-    vertical = cli("cat", day, "--vertical", "--type", "A").out
-    assert "    554  ***" in vertical
-    raw = cli("cat", day, "--raw", "--type", "A").out
+    for words in (["cat", secret], ["tail", secret, "-n", "99"]):
+        vertical = cli(*words, "--vertical", "--type", "A,BE").out
+        assert vertical.count("    554  ***") == 2
+        assert PASSWORD not in vertical
+    raw = cli("cat", secret, "--raw", "--type", "A,BE").out
     assert raw.startswith("8=FIX.4.4\x01")
-    assert PASSWORD not in vertical + raw
-    assert cli("cat", day, "--raw", "-o", "json").code == 2
+    assert raw.count("554=***") == 2
+    assert PASSWORD not in raw
+    assert cli("cat", secret, "--raw", "-o", "json").code == 2
 
 
 def test_csv_and_table_have_the_same_columns(cli: Cli, day: str) -> None:

@@ -78,6 +78,14 @@ def test_no_journal_is_one_line_and_exit_3(cli: Cli, verb: str, tmp_path: object
         assert error["hint"]
 
 
+def test_an_error_of_the_system_is_one_line_and_exit_6(cli: Cli) -> None:
+    """Whatever the system refuses, wherever it happens."""
+    done = cli("demo", "--dir", "/proc/nowhere/demo")
+    assert (done.code, done.out) == (6, "")
+    assert done.err.startswith("durafix: no such file or folder (/proc/nowhere")
+    assert done.err.count("\n") == 1
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(day: str) -> None:
     """``| head`` is no error: exit 0, nothing on stderr."""
     command = [sys.executable, "-m", "durafix.tools.cli", "cat", day]

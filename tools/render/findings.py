@@ -7,6 +7,7 @@ from typing import Any
 
 from ...journal.record import Direction
 from ...recovery.findings import Finding
+from .frames import masked_text
 
 EXIT_WORDS = {"clean": "CLEAN", "damaged": "DAMAGED", "cannot-tell": "CANNOT TELL"}
 
@@ -24,7 +25,10 @@ def row(finding: Finding) -> dict[str, Any]:
         "session_name": finding.session_name or None,
         "direction": Direction(finding.direction).name.lower() if finding.direction else None,
         "seq": finding.seq or None,
-        "evidence": finding.evidence,
+        "evidence": {
+            name: masked_text(value) if isinstance(value, str) else value
+            for name, value in finding.evidence.items()
+        },
     }
 
 

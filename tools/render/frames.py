@@ -10,6 +10,7 @@ of a build or a ticket because somebody looked at a journal (session rule 30).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...engine.session.secrets import ALWAYS, RAW_DATA, RAW_DATA_TYPES
@@ -21,6 +22,7 @@ SECRET_TAGS = frozenset(b"%d" % tag for tag in ALWAYS)
 """The session core masks what comes in before it is journaled; a Logon that we sent is as it left.
 """
 SECRET_IN_LOGIN = b"%d" % RAW_DATA
+_QUOTED = re.compile(rf"(\|(?:{'|'.join(map(str, (*ALWAYS, RAW_DATA)))})=)[^|]*")
 _PRINTABLE = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {1: "|", 9: "\\t", 10: "\\n"}
 
 
@@ -74,6 +76,14 @@ def masked(frame: bytes) -> bytes:
         return frame
     parts = [_hidden(tag, value, tag in wanted) for tag, value in fields(frame)]
     return SOH.join(parts) + (SOH if frame.endswith(SOH) else b"")
+
+
+def masked_text(text: str) -> str:
+    """The same for text that quotes frames with ``|``, cut anywhere: evidence of a finding.
+
+    RawData is masked whatever the type, because the quote may have lost it.
+    """
+    return _QUOTED.sub(r"\1***", text)
 
 
 def _hidden(tag: bytes, value: bytes, secret: bool) -> bytes:

@@ -208,6 +208,10 @@ def numbers_differ(day: Day) -> None:
     day.desk.sent("35=0")
 
 
+def numbers_differ_the_other_way(day: Day) -> None:
+    day.exchange.sent("35=0")
+
+
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
@@ -228,6 +232,7 @@ def numbers_differ(day: Day) -> None:
         (number_reused_on_the_wire, [("number-reused", "2")]),
         (receipt_wrong, [("receipt-wrong", "c1")]),
         (numbers_differ, [("numbers-differ", "4")]),
+        (numbers_differ_the_other_way, [("numbers-differ", "4")]),
     ],
 )
 def test_each_thing_that_must_not_be_is_found(
@@ -261,6 +266,18 @@ def test_gap_fills_and_skipped_numbers_move_both_sides(day: Day) -> None:
     """What a crash may have used up is skipped by one side and filled for the other."""
     day.desk.state(type="numbers-skipped", begin=3, end=5, cause="crash")
     day.exchange.state(type="inbound-moved", before=3, to=6, cause="gap fill")
+    assert codes(day) == []
+
+
+def test_a_gap_fill_repeats_a_number_with_43_and_reuses_none(day: Day) -> None:
+    """Only frames without 43=Y take a number."""
+    day.desk.sent("35=4|123=Y|36=3|43=Y", seq=2)
+    assert codes(day) == []
+
+
+def test_a_frame_of_the_old_epoch_moves_no_number_of_the_new_one(day: Day) -> None:
+    """While a reset is on its way, what is still taken of the epoch before is flagged as a copy."""
+    day.exchange.got("35=0", seq=9, flags=Flag.CONSUMED | Flag.COPY)
     assert codes(day) == []
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durafix.tools.render.frames import fields, masked, message_type, readable
+from durafix.tools.render.frames import fields, masked, masked_text, message_type, readable
 
 
 def fix(text: str) -> bytes:
@@ -48,6 +48,12 @@ def test_a_data_field_hides_what_looks_like_fields() -> None:
         (b"58", b"x"),
     ]
     assert list(fields(fix("95=99|96=a|58=x|"))) == [(b"95", b"99"), (b"96", b"a"), (b"58", b"x")]
+
+
+def test_a_quoted_frame_is_masked_too() -> None:
+    """Evidence of a finding is text that may start and end anywhere in a frame."""
+    quote = "OUT seq=1 'x8=FIX.4.4|35=A|554=hunter2|96=hunter2|108=30|925=hun"
+    assert masked_text(quote) == "OUT seq=1 'x8=FIX.4.4|35=A|554=***|96=***|108=30|925=***"
 
 
 def test_control_bytes_are_escaped() -> None:
