@@ -43,7 +43,8 @@ INLINE_STEPS_MAX = 64
 """How many steps outside a batch are taken before they are committed within the loop's turn."""
 
 HASH_EVENTS = 16_384
-"""How many events lie between two state hashes (storage rule 7)."""
+"""A state hash at each multiple of this event number (storage rule 7): a count from the start would
+never be full in a process that is killed often."""
 
 Act = Callable[[Any, Any], None]
 """Does one effect; the second argument is the link of its step."""
@@ -73,6 +74,11 @@ class Timing(Protocol):
         ...
 
 
+def _next_hash(event: int) -> int:
+    """The first multiple of ``HASH_EVENTS`` at or behind an event number."""
+    return -(-event // HASH_EVENTS) * HASH_EVENTS
+
+
 class Gate:
     """Appends, commits and releases. Everything is called on the loop's thread.
 
@@ -92,7 +98,7 @@ class Gate:
         self.writer = writer
         self.failure: OutcomeUnknown | None = None
         self._timing = timing
-        self.hash_at = writer.next_event + HASH_EVENTS
+        self.hash_at = _next_hash(writer.next_event)
         self._hash_due = hash_due
         self._moved = moved
         self._failed = failed
@@ -139,7 +145,7 @@ class Gate:
             self._line.append((last, effects, act, link))
             self._urgent = True
         if last >= self.hash_at:
-            self.hash_at = last + HASH_EVENTS
+            self.hash_at = _next_hash(last + 1)
             self._hash_due()
 
     def append(self, drafts: Sequence[Draft], utc_ns: int, *, sync: bool = False) -> None:
