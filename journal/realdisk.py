@@ -17,6 +17,7 @@ import fcntl
 import mmap
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from .errors import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 DIRECT_BYTES = 4096
 """Alignment that O_DIRECT asks for on every disk that we know."""
+ORPHAN_S = 1.0
+"""How long a lock may outlive its holder: a forked child that has not come to its exec yet."""
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 """macOS: fsync there stops at the drive's cache; this goes through it."""
 _NO_CACHE: int | None = getattr(fcntl, "F_NOCACHE", None)
@@ -303,22 +306,30 @@ class RealDisk:
             raise failure(error, "protect", path) from error
 
     def lock(self, path: str) -> RealLock:
-        """See ``Disk``."""
+        """See ``Disk``.
+
+        A child that a killed holder had just forked keeps the lock until it execs. So while the
+        named holder is dead, the lock is asked for again, for ``ORPHAN_S`` seconds.
+        """
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise failure(error, "open", path) from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            until = time.monotonic() + ORPHAN_S
+            while not _try_lock(fd):
+                holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                if _is_alive(holder) or time.monotonic() > until:
+                    raise locked(path, holder)
+                time.sleep(0.005)
             os.ftruncate(fd, 0)
             os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-        except BlockingIOError as error:
-            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(fd)
-            raise locked(path, holder) from error
         except OSError as error:
             os.close(fd)
             raise failure(error, "lock", path) from error
+        except Locked:
+            os.close(fd)
+            raise
         return RealLock(fd)
 
     def free_bytes(self, path: str) -> int:
@@ -332,3 +343,22 @@ class RealDisk:
     def local_path(self, path: str) -> str | None:
         """See ``Disk``."""
         return path
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(holder: str) -> bool:
+    """Whether a process of that number runs; a name that is no number counts as one."""
+    try:
+        os.kill(int(holder), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OverflowError, PermissionError):
+        pass
+    return True

@@ -119,7 +119,7 @@ def failures(verdicts: Iterator[list[str]]) -> list[str]:
 def test_what_was_durable_survives_every_power_cut(policy: Policy, pad_bytes: int) -> None:
     """Every acknowledged event is there, in order, none invented, steps whole, across rotations."""
     run = Run(policy, seed=pad_bytes)
-    verdicts = list(crashes(run, seeds=2, steps=70, pad_bytes=pad_bytes))
+    verdicts = list(crashes(run, seeds=2, steps=45, pad_bytes=pad_bytes))
     assert failures(iter(verdicts)) == []
     assert len(run.disk.listdir(f"{ROOT}/segments")) >= 2
     assert len(verdicts) > 500

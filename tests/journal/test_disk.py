@@ -1,7 +1,9 @@
 """One door, two disks: what the journal relies on holds on the real and the simulated one."""
 
+import contextlib
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -166,6 +168,38 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
         child.kill()
         child.wait()
     RealDisk().lock(path).release()
+
+
+@pytest.mark.parametrize(("child_s", "free"), [(0.2, True), (30, False)])
+def test_a_lock_that_outlives_its_holder_is_waited_for_shortly(
+    tmp_path: Path, child_s: float, free: bool
+) -> None:
+    """A killed process may leave a forked child behind that still has the descriptor."""
+    code = (
+        "import os, sys, time; from durafix.journal.disk import RealDisk\n"
+        "lock = RealDisk().lock(sys.argv[1])\n"
+        "child = os.fork()\n"
+        "if child: print(child, flush=True); os._exit(0)\n"
+        "time.sleep(float(sys.argv[2]))\n"
+    )
+    path = str(tmp_path / "LOCK")
+    done = subprocess.Popen(
+        [sys.executable, "-c", code, path, str(child_s)],
+        stdout=subprocess.PIPE,
+    )
+    assert done.stdout is not None
+    child = int(done.stdout.readline())
+    done.wait(10)
+    try:
+        if free:
+            RealDisk().lock(path).release()
+        else:
+            with pytest.raises(Locked, match=f"process {done.pid} writes"):
+                RealDisk().lock(path)
+    finally:
+        done.stdout.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("loss", list(Loss))
