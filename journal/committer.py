@@ -73,7 +73,7 @@ class Committer:
 
         False if the writer's thread has something to do.
         """
-        if self._retry_at is not None or self._rotating:
+        if self._retry_at is not None or self._rotating or self._progress.ended:
             return False
         if not self._io.acquire(False) and not self._io.acquire(timeout=SHORT_S):
             return False

@@ -72,9 +72,14 @@ class Progress:
         self._synced_steps.append((first, last))
 
     def advance(self, written: int, durable: int) -> bool:
-        """Publish; returns whether a step that demanded it still waits for a sync."""
+        """Publish; returns whether a step that demanded it still waits for a sync.
+
+        Once the state is final nothing moves: what a failed sync left open stays unknown.
+        """
         waits = False
         with self._mutex:
+            if self.ended:
+                return False
             covered = durable if self._always else written
             demands = self._synced_steps
             if demands:

@@ -61,6 +61,14 @@ def test_failed_and_closed_are_for_ever() -> None:
         assert p.ended
 
 
+def test_nothing_moves_after_a_failure() -> None:
+    p = progress()
+    p.advance(3, 2)
+    p.turn("failed", IoFailed("broken"))
+    p.advance(9, 9)
+    assert (p.covered, p.durable) == (3, 2)
+
+
 def test_a_waiter_gets_what_it_waits_for_a_timeout_or_the_reason() -> None:
     p = progress()
     assert p.wait_until(lambda: True, None)

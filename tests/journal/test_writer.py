@@ -468,6 +468,18 @@ def test_a_write_error_latches(mode: Mode) -> None:
     assert desk.writer.covered == 0
 
 
+@pytest.mark.parametrize("mode", ["interval", "never"])
+def test_what_is_queued_when_it_fails_is_not_written_behind_it(mode: Mode) -> None:
+    desk = Desk(mode)
+    desk.disk.faults.append(Fault("fdatasync"))
+    desk.put(draft("a"), sync=True)
+    desk.writer._queue.append((2, 1, [draft("b")], 72))
+    before = desk.disk.operations
+    assert not desk.writer._committer.write_inline()
+    assert desk.disk.operations == before
+    assert desk.writer.covered == 0
+
+
 def test_too_many_open_files_at_a_rotation_fail_no_append() -> None:
     desk = Desk(segment_bytes=32 << 10)
     desk.disk.faults.append(Fault("create", count=3, code=errno.EMFILE, path="next.tmp"))
