@@ -113,9 +113,11 @@ class InlineRunner:
             try:
                 await self._wake
             except asyncio.CancelledError as cancelled:
-                if self._suspended is None or self._stopping:
+                if self._suspended is None:
                     raise
-                thrown = cancelled  # a scope of the handler ran out before its task got to run
+                # A scope of the handler ran out, or the engine ends, before its task got to run.
+                # Only in this task can the handler leave the scopes that it entered.
+                thrown = cancelled
             self._wake = self._loop.create_future()
             assert self._suspended is not None
             job, done, coroutine, awaited = self._suspended
@@ -129,14 +131,13 @@ class InlineRunner:
                 error = cancelled
             except Exception as raised:
                 error = raised
+            if self._stopping:
+                return
             self._host.soon(done, job, error)
 
     def stop(self) -> None:
         """See ``Runner``."""
         self._stopping = True
-        if self._suspended is not None:
-            self._suspended[2].close()
-            self._suspended = None
         self.task.cancel()
 
 
