@@ -29,7 +29,7 @@ from durafix.journal.siminode import Loss
 from durafix.recovery.resume import OpenReport
 
 from ..interop.wirecheck import frames
-from .loop import SimClock
+from .loop import Broken, SimClock
 from .network import Nic, SimNetwork
 from .trading import Notebook
 
@@ -37,10 +37,6 @@ PUMP_S = 0.003
 """How often a writer without a thread is asked what time has made due."""
 KILLED = 0.1
 """How often it is only the process that ends."""
-
-
-class Broken(AssertionError):
-    """A promise was not kept; the text says which."""
 
 
 class WatchingFold(EngineFold):

@@ -22,7 +22,7 @@ from durafix.tools.demo.ledger import Ledger
 from durafix.tools.demo.reconcile import Problem, fold_agrees, reconcile
 
 from ..interop.wirecheck import Seen, frames, kept, reused_numbers
-from .computer import Broken
+from .loop import Broken
 from .trading import number_of
 from .world import ROOT, End, Side
 

@@ -22,7 +22,11 @@ T = TypeVar("T")
 START_UTC_NS = 1_700_000_000_000_000_000
 
 
-class Asleep(AssertionError):
+class Broken(AssertionError):
+    """A promise was not kept; the text says which."""
+
+
+class Asleep(Broken):
     """Nothing is due and nothing ever will be."""
 
 
@@ -103,6 +107,8 @@ def run(main: Callable[[SimLoop], Coroutine[Any, Any, T]]) -> T:
     with _without_threads():
         try:
             return loop.run_until_complete(main(loop))
+        except SystemExit as stopped:
+            raise Broken(str(stopped)) from stopped.__cause__
         finally:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
@@ -116,4 +122,5 @@ def _raise(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """
     error = context.get("exception")
     if isinstance(error, Exception):
-        raise SystemExit(f"the simulation failed: {context['message']}: {error!r}") from error
+        # The one exception that asyncio lets through from here; ``run`` makes it a ``Broken``.
+        raise SystemExit(f"{context['message']}: {error!r}") from error

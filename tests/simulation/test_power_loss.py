@@ -16,8 +16,8 @@ import pytest
 
 from durafix.journal.siminode import Loss
 
-from .computer import Broken
 from .judge import judge
+from .loop import Broken
 from .world import Mode, Sabotage, Scenario, live
 
 MODES: tuple[Mode, ...] = ("always", "interval", "never")

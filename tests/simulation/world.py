@@ -20,8 +20,8 @@ from durafix.engine.testing import configs
 from durafix.journal.simdisk import SimDisk
 from durafix.journal.siminode import Loss
 
-from .computer import Broken, Computer
-from .loop import SimLoop, run
+from .computer import Computer
+from .loop import Broken, SimLoop, run
 from .network import SimNetwork
 from .trading import Desk, Exchange, Notebook, Sender
 
