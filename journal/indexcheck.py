@@ -18,6 +18,7 @@ long after the check. The copy inherits entries and no page.
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import sys
 
@@ -48,6 +49,7 @@ def copy(source: str, target: str) -> bytes:
     count or sum than the watermark says.
     """
     meta, raw = read_meta(source)
+    os.mkdir(target, 0o750)  # LMDB would give the folder the mode of its files: no way in
     store = LmdbStore(target, sync=False)
     entries = crc_sum = 0
     last = b""

@@ -95,6 +95,13 @@ def test_a_stop_without_close_is_checked_entry_by_entry(journal: Made) -> None:
     assert reopened(journal) == (Status.TRUSTED, "")
 
 
+def test_an_index_that_was_checked_is_still_a_folder_for_its_owner(journal: Made) -> None:
+    """Root may enter any folder; others need the right to."""
+    build(journal, stamped=False)
+    assert reopened(journal)[0] is Status.CHECKED
+    assert folder(journal).stat().st_mode & 0o777 == 0o750
+
+
 def test_the_stamp_is_gone_while_the_index_is_open(journal: Made) -> None:
     build(journal)
     with open_index(journal):
