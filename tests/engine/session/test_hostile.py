@@ -49,7 +49,7 @@ HEADERS = st.fixed_dictionaries(
     },
 )  # fmt: skip
 TYPES = st.sampled_from("A0123455ADDD*")
-USUAL: st.SearchStrategy[dict[str, object]] = st.just({}) | st.just({}) | st.just({}) | HEADERS
+USUAL: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.just({}) | st.just({}) | HEADERS
 STEPS = st.lists(
     st.one_of(
         *[
