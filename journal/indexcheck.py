@@ -49,7 +49,7 @@ def copy(source: str, target: str) -> bytes:
     count or sum than the watermark says.
     """
     meta, raw = read_meta(source)
-    os.mkdir(target, 0o750)  # LMDB would give the folder the mode of its files: no way in
+    os.makedirs(target, 0o750, exist_ok=True)  # LMDB would give it the mode of a file: no way in
     store = LmdbStore(target, sync=False)
     entries = crc_sum = 0
     last = b""
