@@ -59,6 +59,10 @@ def step(
         emitter = Emitter(state, number, at)
         refusal = send.sent(emitter, inp)  # type: ignore[arg-type]
         return Outcome(emitter.events, emitter.effects, refusal, emitter.sync)
+    if kind is i.HandlerDone and state.settings is not None:
+        emitter = Emitter(state, number, at)
+        send.handler_done(emitter, inp)  # type: ignore[arg-type]
+        return Outcome(emitter.events, emitter.effects, None, emitter.sync)
     first = number if kind in FIRST_IS_INPUT else number + 1
     emitter = Emitter(state, first, at)
     refusal = _other(emitter, i.readable(inp), validator)
@@ -74,8 +78,6 @@ def _other(step: Emitter, inp: i.Input, validator: Validator | None) -> Refusal 
     match inp:
         case i.Tick():
             tick(step)
-        case i.HandlerDone():
-            send.handler_done(step, inp)
         case i.ResendRuns():
             _resend_runs(step, inp)
         case i.Authenticated():
