@@ -15,7 +15,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -26,6 +26,7 @@ from durafix.journal.record import Kind, Record
 from durafix.journal.simdisk import SimDisk
 from durafix.journal.simfile import SimCrash
 from durafix.journal.siminode import Loss
+from durafix.journal.writer import Writer
 from durafix.recovery.resume import OpenReport
 
 from ..interop.wirecheck import frames
@@ -35,6 +36,12 @@ from .trading import Notebook
 
 PUMP_S = 0.003
 """How often a writer without a thread is asked what time has made due."""
+FUSES = "operation", "operation", "fdatasync", "before-write", "after-write"
+"""What is counted until the power fails: operations of the disk, syncs of the journal, writes to
+the network.
+"""
+LATE = 0.5
+"""In so many lives the disk is slower than the session."""
 KILLED = 0.1
 """How often it is only the process that ends."""
 
@@ -53,10 +60,30 @@ class WatchingFold(EngineFold):
             self.found = record.event
 
 
+class LateWriter:
+    """The writer, but a commit is carried out a little later, as the writer's thread does it.
+
+    Meanwhile steps run ahead of the disk, and one sync covers many: the power cut in between is
+    what the gate is there for.
+    """
+
+    def __init__(self, writer: Writer, later: Callable[[], None]) -> None:
+        self.commit = later
+        self._writer = writer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+
 class SimEngine(Engine):
-    """The engine as it is; ``forget_reservations`` plants the fault that rule 20 is there for."""
+    """The engine as it is; ``forget_reservations`` plants the fault that rule 20 is there for.
+
+    ``commit_after`` says how many seconds a commit takes; None: it is through at once.
+    """
 
     forget_reservations = False
+    commit_after: Callable[[], float] | None = None
+    _commit_booked = False
     on_open: Callable[[int, OpenReport], None]
     """Told the last event of the lives before that recovery accepted, before anything happens."""
 
@@ -67,6 +94,18 @@ class SimEngine(Engine):
         self.on_open(watching.found, self._resumed.report)
         if self.forget_reservations:
             self._resumed = dataclasses.replace(self._resumed, bound_sessions=frozenset())
+        if self.commit_after is not None:
+            late = cast("Writer", LateWriter(self._resumed.writer, self._commit_later))
+            self._resumed = dataclasses.replace(self._resumed, writer=late)
+
+    def _commit_later(self) -> None:
+        if not self._commit_booked and self.commit_after is not None:
+            self._commit_booked = True
+            self.host.after(self.commit_after(), self._committed)
+
+    def _committed(self) -> None:
+        self._commit_booked = False
+        self.pump()
 
     def hash_now(self) -> None:
         """Journal a state hash before its time, so that replay meets one in each life."""
@@ -76,6 +115,7 @@ class SimEngine(Engine):
         """Let the writer do what time has made due, and tell the gate."""
         self._gate.writer.pump()
         self._gate.flush()
+        self._moved()
 
     def progress(self) -> tuple[int, int]:
         """(covered, durable) as the writer said last; zeros before there is a writer."""
@@ -160,6 +200,8 @@ class Computer:
         )  # fmt: skip
         assert isinstance(engine, SimEngine)
         engine.forget_reservations = self._forget
+        if self.dice.random() < LATE:
+            engine.commit_after = lambda: self.dice.uniform(0.0001, 0.003)
         engine.on_open = self._check_promises
         self._booting = engine
         self.notes.covered = lambda: engine.progress()[0]
@@ -198,7 +240,7 @@ class Computer:
     def _set_fuse(self) -> None:
         self._fuse = None
         if self.armed:
-            kind = self.dice.choice(("operation", "operation", "before-write", "after-write"))
+            kind = self.dice.choice(FUSES)
             far = self.dice.choice((12, 60, 300)) if kind == "operation" else 30
             self._fuse = kind, self.dice.randrange(1, far)
 
@@ -209,7 +251,7 @@ class Computer:
         return self._fuse[1] == 0
 
     def _on_operation(self, verb: str, path: str) -> None:
-        if self._burn("operation"):
+        if self._burn("operation") or ("seg" in path and self._burn(verb)):
             self._die(f"{verb} {'journal' if 'seg' in path else path.rsplit('/', 1)[-1]}")
 
     def _on_write(self, data: bytes) -> None:

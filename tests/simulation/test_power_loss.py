@@ -44,9 +44,9 @@ def survive(scenario: Scenario) -> Counter[str]:
 def test_what_the_policy_promises_outlives_every_power_cut(mode: Mode) -> None:
     """Nothing lost that was durable, nothing invented, no number twice, everything replays."""
     counts: Counter[str] = Counter()
-    for seed in range(3):
+    for seed in range(2):
         counts += survive(Scenario(mode, seed))
-    assert counts["deaths"] >= 60
+    assert counts["deaths"] >= 40
     for seen in ("deaths while recovering", "resent", "gap fills", "kills", "hashes met"):
         assert counts[seen], f"the simulation has become too kind: no {seen}"
 
