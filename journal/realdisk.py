@@ -43,6 +43,7 @@ _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 """macOS: fsync there stops at the drive's cache; this goes through it."""
 _NO_CACHE: int | None = getattr(fcntl, "F_NOCACHE", None)
 
+_NO_FILE_HINT = "a folder, a pipe or a device is in its place; put the file back from a copy"
 
 _KINDS: dict[int, tuple[type[JournalError], str]] = {
     errno.ENOSPC: (DiskFull, "free some space; what was accepted is written when it returns"),
@@ -53,6 +54,8 @@ _KINDS: dict[int, tuple[type[JournalError], str]] = {
     errno.ENOENT: (Missing, "check the path"),
     errno.ENOTDIR: (Missing, "check the path: a part of it is a file"),
     errno.EEXIST: (Exists, "choose another name"),
+    errno.ELOOP: (IoFailed, "a link leads back to itself; put the file back from a copy"),
+    errno.EISDIR: (IoFailed, _NO_FILE_HINT),
     errno.EMFILE: (NoDescriptors, "raise the limit of open files of this process (ulimit -n)"),
     errno.ENFILE: (NoDescriptors, "the whole system has too many open files"),
 }
@@ -238,13 +241,17 @@ class RealDisk:
         self, path: str, *, write: bool = False, create: bool = False, exclusive: bool = False
     ) -> RealFile:
         """See ``Disk``."""
-        flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC
+        # Without waiting: a pipe in the place of a file would hold us for ever.
+        flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK
         flags |= os.O_CREAT if create or exclusive else 0
         flags |= os.O_EXCL if exclusive else 0
         try:
             fd = os.open(path, flags, 0o640)
         except OSError as error:
             raise failure(error, "open", path) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise IoFailed(f"cannot open {path}: it is no file", where=path, hint=_NO_FILE_HINT)
         return RealFile(path, fd, writable=write)
 
     def exists(self, path: str) -> bool:

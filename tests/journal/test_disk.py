@@ -22,7 +22,7 @@ from durafix.journal.errors import (
     NoDescriptors,
     NoPermission,
 )
-from durafix.journal.realdisk import failure
+from durafix.journal.realdisk import RealFile, failure
 from durafix.journal.simdisk import SimDisk
 from durafix.journal.siminode import Loss
 
@@ -277,7 +277,10 @@ def test_a_failed_sync_is_never_a_full_disk(code: int) -> None:
 
 
 def test_a_device_that_is_full_says_so() -> None:
-    with RealDisk().open("/dev/full", write=True) as file, pytest.raises(DiskFull):
+    with (
+        RealFile("/dev/full", os.open("/dev/full", os.O_RDWR), writable=True) as file,
+        pytest.raises(DiskFull),
+    ):
         file.pwrite(b"x", 0)
 
 
@@ -286,6 +289,22 @@ def test_somebody_elses_folder_is_no_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(NoPermission):
         RealDisk().lock(str(tmp_path / "LOCK"))
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("what", ["pipe", "folder", "device", "loop"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, what: str, write: bool) -> None:
+    """A pipe would wait for a writer, a device may never end."""
+    path = tmp_path / "TAIL"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if what == "device" else path)
+    with pytest.raises(IoFailed) as caught:
+        RealDisk().open(str(path), write=write)
+    assert "put the file back from a copy" in caught.value.hint
 
 
 def test_closing_twice_is_allowed(tmp_path: Path) -> None:
