@@ -40,3 +40,15 @@ def test_the_table_has_one_line_a_session(cli: Cli, day: str) -> None:
     lines = cli("sessions", day).out.splitlines()
     assert len(lines) == 3
     assert lines[0].split()[0] == "session"
+
+
+def test_a_journal_without_its_beginning_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    """The state cannot be folded from the middle; it is damage, not our bug."""
+    with Live(tmp_path / "j") as live:
+        live.logon()
+    with Live(tmp_path / "j") as live:
+        live.logon()
+    (tmp_path / "j" / "segments" / "00000001.seg").unlink()
+    done = cli("sessions", live.root)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.count("\n") == 1 and f"durafix verify {live.root}" in done.err

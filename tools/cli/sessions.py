@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from ...engine.session.fold import EngineFold
 from ...engine.session.state import State
+from ...journal.errors import Corrupt
 from ...journal.record import Kind, Record
 from ..render.records import data_of
 from ..render.sessions import COLUMNS as STATE_COLUMNS
@@ -61,10 +63,15 @@ def command(journal: str, progress: bool | None, output: str) -> int:
 def sessions(source: Source, meter: options.Meter) -> list[dict[str, Any]]:
     """One row a session, in order of their numbers."""
     fold = EngineFold()
+    hint = f"run: durafix verify {shlex.quote(source.root)}"
     state, activity = fold.initial(), dict[int, Activity]()
     for record in source.reader.records():
         if record.numbered:
-            fold.apply(state, record)
+            try:
+                fold.apply(state, record)
+            except Exception as error:  # as replay does: what comes before this event is gone
+                what = f"event {record.event} does not follow from what is there"
+                raise Corrupt(what, where=str(record.position), hint=hint) from error
             if record.session:
                 activity.setdefault(record.session, Activity()).take(record)
             if not record.event & 0xFFF:

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import msgspec
 
+from ...journal.errors import Error
 from . import table
 
 Row = Mapping[str, object]
@@ -59,7 +60,8 @@ class Output:
         """A stream of results, each as soon as it is there; returns how many. ``columns`` shape
         table and csv.
 
-        As json the rows are collected into one object (``rows``); for streams without end use
+        As json the rows are collected into one object (``rows``), with ``complete`` false if an
+        error ended them; for streams without end use
         ndjson, whose first line carries ``schema``.
         """
         emit = {
@@ -83,11 +85,15 @@ class Output:
         self, schema: str, rows: Iterable[Row], text: Callable[[Row], str], columns: Sequence[str]
     ) -> int:
         count, chunk = 0, list[Row]()
-        for row in rows:
-            chunk.append(row)
-            if len(chunk) == TABLE_CHUNK or self._flush:
-                self._table_chunk(chunk, columns, first=not count)
-                count, chunk = count + len(chunk), []
+        try:
+            for row in rows:
+                chunk.append(row)
+                if len(chunk) == TABLE_CHUNK or self._flush:
+                    self._table_chunk(chunk, columns, first=not count)
+                    count, chunk = count + len(chunk), []
+        except Error:  # damage ends the reading: show what was read
+            self._table_chunk(chunk, columns, first=not count)
+            raise
         self._table_chunk(chunk, columns, first=not count)
         return count + len(chunk)
 
@@ -101,8 +107,12 @@ class Output:
         """Written row by row: a journal does not have to fit into memory to be one object."""
         count = 0
         self._stream.write(f'{{"schema":"{schema}","rows":[')
-        for count, row in enumerate(rows, 1):
-            self._stream.write(("\n" if count == 1 else ",\n") + encode(row))
+        try:
+            for count, row in enumerate(rows, 1):
+                self._stream.write(("\n" if count == 1 else ",\n") + encode(row))
+        except Error:  # damage ends the reading: what was read is one whole object all the same
+            self.line(f'],"count":{count},"complete":false}}')
+            raise
         self.line(f'],"count":{count}}}')
         return count
 

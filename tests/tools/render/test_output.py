@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from durafix.journal.errors import Corrupt
 from durafix.tools.render.output import FORMATS, Output, Row
 from durafix.tools.render.progress import Progress, progress_line
 from durafix.tools.render.table import lines, pairs
@@ -106,3 +107,21 @@ def test_progress_shows_rate_and_time_left_on_a_terminal_only() -> None:
     meter.close()
     assert stream.getvalue().endswith("\r")
     assert progress_line("cat", 7, 0, 1.0) == "cat  7  7/s"
+
+
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_an_error_in_the_middle_leaves_what_was_read(form: str) -> None:
+    """json is still one object, and says that it is not complete."""
+
+    def damaged() -> Iterator[Row]:
+        yield from ROWS
+        raise Corrupt("damaged", where="1:8192")
+
+    stream = io.StringIO()
+    with pytest.raises(Corrupt):
+        Output(stream, form).rows("thing/1", damaged(), str, ("name", "n"))
+    if form == "json":
+        parsed = json.loads(stream.getvalue())
+        assert (parsed["count"], parsed["complete"]) == (len(ROWS), False)
+    else:
+        assert len(stream.getvalue().splitlines()) == len(ROWS) + 2
