@@ -29,6 +29,7 @@ from ..session.identity import SessionId
 from ..session.records import drafts as drafts_of
 from ..session.state import State
 from ..session.step import Outcome, step
+from ..session.table import LOGGED_ON
 from ..session.timers import next_deadline
 from ..wire import Frame, Garbled, Message
 from .acts import ADMIN, Acts, SeenAdmin
@@ -162,6 +163,7 @@ class Driver:
         """Everything of one read: step it all, then commit once, then write once."""
         counts = self._counts
         sees_admin = self._sees_admin
+        skipped: list[Garbled] = []
         for item in items:
             if self.link is not link:
                 break  # closed by the core: the rest is for nobody
@@ -170,8 +172,14 @@ class Driver:
                 seen = item if sees_admin and item.msg_type in ADMIN else None
                 self.step(inp.Received(item), seen)
             else:
-                counts["garbled"] += 1
-                log.net.info("%s: skipped %d bytes: %s", self.id, item.dropped, item.reason)
+                skipped.append(item)
+        if skipped:  # one line a read: garbage is cheap to send, a line for each piece is not
+            counts["garbled"] += len(skipped)
+            dropped = sum(item.dropped for item in skipped)
+            log.net.info(
+                "%s: skipped %d bytes in %d pieces: %s",
+                self.id, dropped, len(skipped), skipped[0].reason,
+            )  # fmt: skip
         self._gate.flush()
         self.arm()
         if self._senders:
@@ -195,8 +203,12 @@ class Driver:
 
     @property
     def is_logged_on(self) -> bool:
-        """Whether the logon is done and covered, and the session did not end since."""
-        return self._is_on
+        """Whether the logon is done and covered, and the session did not end since.
+
+        The end counts from its step on, not only once the application was told: else a loop of
+        ``wait_logged_on`` and ``send`` would spin in between.
+        """
+        return self._is_on and self.state.logon in LOGGED_ON
 
     @property
     def is_full(self) -> bool:

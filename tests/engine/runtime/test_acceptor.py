@@ -1,6 +1,7 @@
 """Many sessions on one port, and everything that strangers may do to it."""
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -222,6 +223,21 @@ async def test_garbage_inside_a_session_is_skipped_and_counted() -> None:
         await one.order(b"c1")
         assert (await one.hear())[11] == b"c1"
         assert engine.metrics()["garbled"] >= 2
+
+
+async def test_a_flood_of_garbage_is_one_line_of_log_a_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A line for each piece would cost ten times the bytes that were sent."""
+    caplog.set_level(logging.INFO, "durafix.net")
+    async with acceptor() as engine, peer(engine) as one:
+        await one.logon()
+        await one.hear()
+        await one.stream.send(b"8=FIX.4.4\x019=" * 20_000)
+        await one.order(b"c1")
+        assert (await one.hear())[11] == b"c1"
+        assert engine.metrics()["garbled"] >= 19_000
+        assert sum("skipped" in record.message for record in caplog.records) < 200
 
 
 @pytest.mark.parametrize("size", [1, 7])
