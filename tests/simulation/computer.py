@@ -152,6 +152,7 @@ class Computer:
         self.armed = True
         """Whether fuses are set; else this life is the last one."""
         self.stop = anyio.Event()
+        self.stopped = anyio.Event()
         self.trade: Callable[[Session], Coroutine[Any, Any, None]] | None = None
         self.on_break: Callable[[], None] = lambda: None
         """Called before ``Broken`` is raised, so that nobody goes on alone."""
@@ -182,11 +183,13 @@ class Computer:
                         self.on_break()
                         raise Broken(f"{self.name}, life {self.life}: {_causes(error)}") from error
             if not self._dead or self.stop.is_set():
+                self.stopped.set()
                 return
             self.engine = None
             self.disk = self._next_disk
             await anyio.sleep(self.dice.uniform(0, 0.05))
             if self.stop.is_set():
+                self.stopped.set()
                 return
 
     async def _live(self) -> None:

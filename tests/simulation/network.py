@@ -28,6 +28,7 @@ from .loop import SimLoop
 
 MESSAGE_BYTES_MAX = 1 << 20
 LATENCY_S = 0.0002, 0.001
+GAP_S = 1e-6
 SILENT = 0.1
 """How often a computer that lost its power just says nothing any more, for seconds."""
 
@@ -35,7 +36,7 @@ SILENT = 0.1
 class Nic:
     """A computer's way to the network for one boot. ``Network`` of its engine.
 
-    ``before_write`` is asked before each write and may raise ``SimCrash``.
+    ``on_write`` is called before each write and may raise ``SimCrash``.
     """
 
     def __init__(self, net: SimNetwork, owner: str, on_write: Callable[[bytes], None]) -> None:
@@ -137,7 +138,6 @@ class SimWire:
         if self._closing or self._over or self._nic.dead:
             return
         self._nic.on_write(data)  # the power may fail here, before the first byte
-
         self._stream += data
         handle = self._later(self.other.arrive, data)
         self._on_its_way.append((handle, data))
@@ -214,5 +214,7 @@ class SimWire:
 
     def _later(self, call: Callable[..., None], *args: object) -> asyncio.TimerHandle:
         """After the latency, and never before what was sent earlier."""
-        self._clear_at = max(self._clear_at, self._loop.time() + self._nic.net.latency_s())
+        # Strictly after: the loop does not keep the order of calls that are due at the same time.
+        after = self._clear_at + GAP_S
+        self._clear_at = max(after, self._loop.time() + self._nic.net.latency_s())
         return self._loop.call_at(self._clear_at, call, *args)

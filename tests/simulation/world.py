@@ -128,7 +128,9 @@ class _World:
                 except BaseException:
                     self._switch_off()
                     raise
+                # One after the other: two Logouts that cross may leave the last one unread.
                 self.desk.stop.set()
+                await self.desk.stopped.wait()
                 self.exchange.stop.set()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
