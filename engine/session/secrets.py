@@ -2,9 +2,11 @@
 rule 30).
 
 Owns which tags are secret and how a value is masked: by asterisks of the same length, so that
-BodyLength and the lengths of data fields stay right. The journaled bytes keep the original 9 and
-10, so they still tell what was on the wire. The frame that stays in state is sealed with a checksum
-that fits its masked bytes, so that it can be read again; its values are the same.
+BodyLength and the lengths of data fields stay right. The journaled bytes of a received frame keep
+the original 9 and 10, so they still tell what was on the wire; those of a sent one have the 10 of
+the masked text, because a re-run makes them from nothing else. Neither is ever sent again. The
+frame that stays in state is sealed with a checksum that fits its masked bytes, so that it can be
+read again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,17 @@ RAW_DATA = 96
 RAW_DATA_TYPES = frozenset({b"A", b"BE"})
 """Logon and UserRequest: there RawData carries credentials."""
 _SEAL_BYTES = 7
+
+
+def masked_fields(msg_type: bytes, fields: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Fields of a message that we send, with secret values masked; the same list if there are none.
+
+    Masking twice changes nothing, so a re-run from the journaled frame gives the same bytes.
+    """
+    secret = {*ALWAYS, RAW_DATA} if msg_type in RAW_DATA_TYPES else set(ALWAYS)
+    if secret.isdisjoint(dict(fields)):
+        return fields
+    return [(tag, b"*" * len(value) if tag in secret else value) for tag, value in fields]
 
 
 def has_secrets(frame: Frame) -> bool:

@@ -16,9 +16,11 @@ from .emitter import Emitter, compose, split_header
 from .events import Cursor, Out
 from .inputs import HandlerDone, Send
 from .refusal import Refusal
+from .secrets import ALWAYS, RAW_DATA, masked_fields
 
 COMMAND = int(Flag.COMMAND)
-_NO_FIELDS = frozenset(SESSION_TAGS) | HEADER_TAGS
+REDACTED = int(Flag.REDACTED)
+_NO_FIELDS = frozenset(SESSION_TAGS) | HEADER_TAGS | {*ALWAYS, RAW_DATA}
 _SOON = frozenset({"sent", "checking", "rechecking", "probing", "resetting"})
 """Logon states that end soon: a send waits."""
 _NOT_LOGGED_ON = Refusal("not-logged-on", "the session is not logged on")
@@ -38,12 +40,17 @@ def sent(step: Emitter, inp: Send) -> Refusal | None:
     names = state.names
     assert names is not None, "configured first"
     fields, seq, msg_type = inp.fields, state.next_out, inp.msg_type
+    kept, flags = b"", COMMAND
     if names.extra or not _NO_FIELDS.isdisjoint(dict(fields)):
         head, body = split_header(fields)
         for tag, _ in fields:
             if tag in SESSION_TAGS:
                 return Refusal("forbidden-field", f"{tag}: {SESSION_TAGS[tag]}")
-        raw = compose(names, msg_type, seq, names.stamp(step.at.utc_ns), body, head)
+        stamp = names.stamp(step.at.utc_ns)
+        raw = compose(names, msg_type, seq, stamp, body, head)
+        masked = masked_fields(msg_type, body)
+        if masked is not body:
+            kept, flags = compose(names, msg_type, seq, stamp, masked, head), COMMAND | REDACTED
     else:
         raw = encode(
             names.begin_string,
@@ -56,7 +63,7 @@ def sent(step: Emitter, inp: Send) -> Refusal | None:
                 *fields,
             ],
         )
-    step.emit(Out(seq, COMMAND, msg_type, raw, inp.cause, key))
+    step.emit(Out(seq, flags, msg_type, kept or raw, inp.cause, key))
     step.effects.append(SendBytes(raw, seq))
     if (state.reserved - seq) * 2 < names.reservation_block:
         step.reserve()

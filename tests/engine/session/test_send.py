@@ -6,11 +6,12 @@ import pytest
 
 from durafix.engine.session.effects import SendBytes
 from durafix.engine.session.events import Cursor, Out, Reserved
+from durafix.engine.session.fold import EngineFold, EngineState
 from durafix.engine.session.identity import SessionId
 from durafix.engine.session.inputs import HandlerDone, LinkUp, LogoutCommand, Send
 from durafix.engine.session.settings import SessionSettings
 from durafix.engine.wire.framing import parse
-from durafix.journal.record import Flag
+from durafix.journal.record import Flag, Record
 
 from .kit import Core, acceptor, initiator, split
 
@@ -197,3 +198,28 @@ def test_a_refusal_on_fixt_names_the_application_version() -> None:
     core.receive("8", 2, "37=id|")
     shown = core.tell(HandlerDone(core.number - 1, 2, "refused", code=3))
     assert shown == ["35=j|34=2|45=2|58=Unsupported Message Type|372=8|380=3|1137=9|"]
+
+
+def test_a_password_that_we_send_is_on_the_wire_and_not_in_the_journal() -> None:
+    """Rule 30, outbound: the journal has asterisks, flagged so that the frame is never resent."""
+    core = acceptor().logged_on()
+    core.feed(Send(b"BE", split("923=u1|924=1|553=me|554=hunter2|95=3|96=abc|")))
+    effect = core.last.effects[0]
+    assert isinstance(effect, SendBytes)
+    assert parse(effect.frame)[554] == b"hunter2" and parse(effect.frame)[96] == b"abc"
+    assert b"hunter2" not in b"".join(record.payload for record in core.records)
+    stored = next(record for record in core.records if record.flags & Flag.REDACTED)
+    head = int.from_bytes(stored.payload[:2], "little")
+    kept = parse(stored.payload[head:])
+    assert (kept[553], kept[554], kept[96]) == (b"me", b"*******", b"***")
+    assert EngineFold().rerun(before(core, stored), [stored]) == [stored.draft]
+
+
+def before(core: Core, stop: Record) -> EngineState:
+    """The state folded from everything ahead of one record."""
+    fold, state = EngineFold(), EngineFold().initial()
+    for record in core.records:
+        if record.event >= stop.event:
+            break
+        fold.apply(state, record)
+    return state
