@@ -32,6 +32,7 @@ from ..journal.probe import Probe
 from ..journal.reader import Reader
 from ..journal.record import SECTOR_BYTES
 from ..journal.writer import Writer, random_salt
+from .errors import refuse
 from .findings import Finding
 from .fold import Fold, S
 from .history import History
@@ -165,6 +166,8 @@ def _open_locked(
     witnesses = read_witnesses(disk, root, identity.uuid)
     history = History(disk, root, identity.uuid, fold, witnesses)
     numbers = manifest.segment_numbers(disk, root)
+    if not numbers and (lost := witnesses.without_segments()):
+        raise refuse(root, [*witnesses.findings, *lost])
     for segment in numbers[:-1]:
         history.read_sealed(segment)
     folded = now()

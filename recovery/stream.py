@@ -48,6 +48,8 @@ class Stream:
             numbers = manifest.segment_numbers(self._disk, self._at.root)
             todo = [number for number in numbers if number > done]
             if not todo:
+                if not done:
+                    self._stop_for(self._witnesses.without_segments())
                 return
             for number in todo:
                 if self._more:

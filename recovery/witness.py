@@ -47,6 +47,13 @@ class Witnesses:
         """Both are gone."""
         return not self.tail_present and self.index is None
 
+    def without_segments(self) -> list[Finding]:
+        """What it means that there is no segment: nothing yet, or that all of it is gone."""
+        if not self.durable:
+            return []
+        text = f"there is no segment, though event {self.durable} was on disk"
+        return [finding("events-lost", text, event=1)]
+
     def contradicts(self, batch: Batch, segment: int) -> str:
         """Which witness names another record than the one that ``batch`` holds in its place.
 

@@ -17,6 +17,7 @@ from durafix.journal.simdisk import SimDisk
 from durafix.journal.simfile import Fault, SimCrash
 from durafix.journal.siminode import Loss
 from durafix.recovery.errors import Damaged
+from durafix.recovery.replay import replay
 from durafix.recovery.resume import open_journal
 from durafix.recovery.table import Decision
 
@@ -314,6 +315,24 @@ def test_damage_below_what_was_durable_is_refused_and_nothing_is_touched() -> No
     assert refused.value.findings[-1].code == "events-lost"
     assert refused.value.hint == f"run: durafix verify {ROOT}"
     assert refused.value.where
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_journal_without_any_segment_is_no_new_one_if_a_witness_knows_better(mode: str) -> None:
+    """Else all numbers would be given a second time."""
+    disk = new_disk()
+    machine = fed(disk, 30, mode)
+    machine.writer.close(True)
+    machine.resumed.index.close()
+    for path in disk.paths():
+        if path.endswith(".seg"):
+            disk.unlink(path)
+    before = contents(disk)
+    with pytest.raises(Damaged, match="there is no segment"):
+        resume(disk, mode)
+    assert contents(disk) == before
+    report = replay(disk, ROOT, ToyFold())
+    assert report.verdict == "damaged" and "events-lost" in {f.code for f in report.findings}
 
 
 def test_bytes_that_a_failed_fsync_left_in_the_cache_are_not_believed() -> None:
