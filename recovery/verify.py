@@ -161,11 +161,9 @@ class _Verifier:
             done = numbers[-1]
             if not self.sealed:
                 break
-        witness, end = self._witnesses.durable, self._links.base_event - 1
-        if not done and witness:
-            text = f"there is no segment, though event {witness} was on disk"
-            self._add(finding("events-lost", text, event=1))
-        self.counts.last_event = max(0, end)
+        if not done:
+            self._add(*self._witnesses.without_segments())
+        self.counts.last_event = max(0, self._links.base_event - 1)
         if self._checks.overflowed:
             self._add(finding("limit-reached", "more sessions than the verifier keeps"))
 
@@ -305,4 +303,5 @@ def _strays(disk: Disk, at: Layout) -> list[Finding]:
         inside = disk.listdir(at.segments)
         some = [n for n in inside if parse_segment_name(n) is None and n != "next.tmp"]
         names += [f"{at.segments}/{name}" for name in some]
-    return [finding("stray-file", f"{name} is no part of a journal") for name in names[:STRAYS_MAX]]
+    shown = (name if name.isprintable() else ascii(name) for name in names[:STRAYS_MAX])
+    return [finding("stray-file", f"{name} is no part of a journal") for name in shown]

@@ -47,6 +47,16 @@ def sample() -> SimDisk:
     return machine.disk
 
 
+def test_a_name_that_no_terminal_should_see_is_shown_in_escapes() -> None:
+    """File names are bytes of strangers too: control characters, and what is no text at all."""
+    disk = sample().kill()
+    for name in ("\n\x1b[31m.seg", "\udcff.seg"):
+        disk.open(f"{ROOT}/segments/{name}", write=True, exclusive=True).close()
+    strays = [found.message for found in check(disk).findings if found.code == "stray-file"]
+    assert len(strays) == 2
+    assert all(text.isascii() and text.isprintable() for text in strays)
+
+
 def test_a_journal_without_damage_is_clean() -> None:
     """Every record is counted; what is only worth knowing is a note."""
     report = check(sample())
