@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .disk import read_whole, write_whole
+from .disk import write_whole
 from .errors import Exists, FormatUnknown, Missing
 from .segment import parse_segment_name, segment_name
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the folder's layout; the segments carry their own (``segment.FORMAT_VERSION``)."""
 UUID_BYTES = 16
+BYTES_MAX = 4096
+"""More than any manifest has; nothing is read behind it."""
+CREATED_NS_MAX = 2**63 - 1
 
 
 class Layout:
@@ -120,10 +123,12 @@ def load(disk: Disk, root: str) -> Manifest:
     if not disk.exists(root):
         raise Missing("there is no such journal", where=root, hint="check the path")
     try:
-        data = read_whole(disk, at.manifest)
+        data = read(disk, root)
     except Missing as error:
         raise _no_journal(disk, at) from error
     try:
+        if len(data) > BYTES_MAX:
+            raise ValueError("it is far too long")
         version = msgspec.json.decode(data, type=_Version).format
         if version != FORMAT:
             raise FormatUnknown(
@@ -132,13 +137,21 @@ def load(disk: Disk, root: str) -> Manifest:
                 hint="use the durafix version that wrote it",
             )
         plain = msgspec.json.decode(data, type=_Json)
-    except msgspec.MsgspecError as error:
+        if not 0 <= plain.created_ns <= CREATED_NS_MAX:
+            raise ValueError("its time is out of range")
+    except (ValueError, RecursionError) as error:  # MsgspecError is a ValueError
         raise FormatUnknown(
             f"journal.json cannot be read: {error}",
             where=at.manifest,
             hint="the segments carry the same identity; restore this file from a backup",
         ) from error
     return Manifest(plain.format, plain.uuid.bytes, plain.created_ns)
+
+
+def read(disk: Disk, root: str) -> bytes:
+    """The bytes of ``journal.json``, whatever they are; not many more than a manifest can have."""
+    with disk.open(Layout(root).manifest) as file:
+        return file.pread(0, BYTES_MAX + 1)
 
 
 def _no_journal(disk: Disk, at: Layout) -> FormatUnknown:

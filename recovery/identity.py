@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ..journal import manifest
-from ..journal.disk import Disk, read_whole
+from ..journal.disk import Disk
 from ..journal.errors import FormatUnknown, IoFailed, Missing
 from ..journal.manifest import Layout
 from ..journal.segment import FIRST_RECORD, read_header_pages
@@ -29,10 +29,9 @@ class Identity:
 
 def identify(disk: Disk, root: str) -> Identity:
     """The journal's identity by its manifest, else by its segments."""
-    at = Layout(root)
     carried = _carried(disk, root)
     try:
-        raw = read_whole(disk, at.manifest)
+        raw = manifest.read(disk, root)
         known = manifest.load(disk, root)
     except (FormatUnknown, Missing) as error:
         if carried is None:

@@ -88,6 +88,9 @@ def test_segments_without_a_manifest_say_so(tmp_path: Path) -> None:
         (b'{"format":"1"}', "cannot be read"),
         (b"\xff\xfe garbage", "cannot be read"),
         (b"", "cannot be read"),
+        (b'{"a":' * 700, "cannot be read"),
+        (b" " * 10_000_000 + b"{}", "far too long"),
+        (b'{"format":1,"uuid":"%s","created_ns":-5}' % (b"0" * 32), "out of range"),
     ],
 )
 def test_a_manifest_that_we_cannot_read_says_why(tmp_path: Path, text: bytes, message: str) -> None:
