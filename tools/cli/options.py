@@ -66,7 +66,9 @@ Bound = tuple[str, Any]
 
 def journal(function: F) -> F:
     """The positional JOURNAL."""
-    return click.argument("journal", metavar="JOURNAL", type=click.Path(path_type=str))(function)
+    # Not readable for us is an error of ours (exit 6), not a mistake in the command line.
+    path = click.Path(path_type=str, readable=False)
+    return click.argument("journal", metavar="JOURNAL", type=path)(function)
 
 
 def output(*formats: str, default: str = "text") -> Callable[[F], F]:

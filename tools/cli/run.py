@@ -23,7 +23,7 @@ from .exits import Exit
 
 
 @click.command(short_help="Run acceptors and initiators from a TOML file.")
-@click.argument("config", metavar="CONFIG", type=click.Path())
+@click.argument("config", metavar="CONFIG", type=click.Path(readable=False))
 @click.option("--application", metavar="MODULE:CLASS", help="Your application; it is called once.")
 @click.option("--sample", type=click.Choice(["echo", "match"]), help="An application of ours.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
