@@ -14,3 +14,14 @@ session = logging.getLogger("durafix.session")
 net = logging.getLogger("durafix.net")
 journal = logging.getLogger("durafix.journal")
 app = logging.getLogger("durafix.app")
+
+SHOWN_MAX = 300
+"""Most characters of a reason or a text that a peer had a hand in."""
+
+
+def harmless(text: str) -> str:
+    """Text with words of a peer as one short line: no line break that forges an entry, no escape
+    sequence for the terminal of whoever reads the log.
+    """
+    shown = text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
+    return shown if shown.isprintable() else shown.encode("unicode_escape").decode("ascii")

@@ -95,7 +95,7 @@ class Acts:
             self._driver.command(inp.Authenticated(ok, "" if ok else "refused by the application"))
 
     def _close(self, effect: fx.Close, link: Link | None) -> None:
-        log.net.info("%s: closing: %s", self._driver.id, effect.reason)
+        log.net.info("%s: closing: %s", self._driver.id, log.harmless(effect.reason))
         if link is not None:
             link.flush()
             linger_s = self._driver.config.logout_timeout_s if effect.drain else 0
@@ -113,14 +113,14 @@ class Acts:
 
     def _logged_out(self, effect: fx.LoggedOut, link: Link | None) -> None:
         self._counts["logouts"] += 1
-        log.session.info("%s: logged out: %s", self._driver.id, effect.reason)
+        log.session.info("%s: logged out: %s", self._driver.id, log.harmless(effect.reason))
         self._driver.turned(logged_on=False)
         if overridden(self._app, "on_logout"):
             self._driver.put("on_logout", effect.reason)
 
     def _alert(self, effect: fx.Alert, link: Link | None) -> None:
         self._counts["alerts"] += 1
-        log.session.warning("%s: %s: %s", self._driver.id, effect.code, effect.text)
+        log.session.warning("%s: %s: %s", self._driver.id, effect.code, log.harmless(effect.text))
 
     def _seen_admin(self, effect: SeenAdmin, link: Link | None) -> None:
         self._guarded(self._app.from_admin, Message.from_frame(effect.frame))

@@ -240,6 +240,24 @@ async def test_a_flood_of_garbage_is_one_line_of_log_a_read(
         assert sum("skipped" in record.message for record in caplog.records) < 200
 
 
+async def test_words_of_a_peer_cannot_forge_a_line_of_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Line breaks and escape sequences of its Text are shown as escapes, and not without end."""
+    caplog.set_level(logging.INFO, "durafix")
+    async with acceptor() as engine, peer(engine) as one:
+        await one.logon()
+        await one.hear()
+        text = b"no\n2026-01-01 ERROR forged \x1b[31m" + b"x" * 10_000
+        await one.stream.send(one.frame(b"3", [(45, b"1"), (58, text)]))
+        await one.stream.send(one.frame(b"5", [(58, text)]))
+        assert (await one.hear()).msg_type == b"5"
+        await until(lambda: any("logged out" in r.message for r in caplog.records))
+    said = [record.message for record in caplog.records if "forged" in record.message]
+    assert len(said) >= 2
+    assert all(line.isprintable() and len(line) < 1000 for line in said)
+
+
 @pytest.mark.parametrize("size", [1, 7])
 async def test_messages_may_come_in_any_pieces(size: int) -> None:
     """A Logon and an order, cut into small pieces."""
