@@ -61,7 +61,7 @@ class Limits(msgspec.Struct, frozen=True):
     """From this much on ``has_room`` is false. It is advice to the caller; nothing is dropped."""
     batch_bytes: int = 4 << 20
     """Most that one write takes, so that one sync stays short."""
-    unsynced_bytes: int = 8 << 20
+    unsynced_bytes: int = 2 << 20
     """Under ``never``: when so much was written, the thread syncs it in the background.
 
     Otherwise the end of a segment would have to wait until a whole one is on disk.
