@@ -114,7 +114,10 @@ class Index:
         ``commit_seconds``. Nothing is read yet: call ``catch_up``.
         """
         opened = open_store(disk, root, uuid, map_bytes=map_bytes)
-        return cls(disk, root, uuid, opened, clock, commit_events, commit_seconds)
+        index = cls(disk, root, uuid, opened, clock, commit_events, commit_seconds)
+        if opened[1] is None:  # a new store without a watermark would look damaged to a reader
+            index.commit()
+        return index
 
     @property
     def watermark(self) -> Watermark:

@@ -183,7 +183,17 @@ def test_an_epoch_record_that_cannot_be_read_is_corrupt_and_stays_so(
         for _ in range(2):
             with pytest.raises(Corrupt, match="epoch of event 2"):
                 index.catch_up(3)
-    assert open_index(journal).report.status is Status.REBUILT
+    with open_index(journal) as again:
+        assert again.report.status is Status.CHECKED
+        assert again.watermark.indexed == 0, "nothing of it was vouched for"
+
+
+def test_a_new_index_never_looks_damaged(tmp_path: Path) -> None:
+    """Before its first entry it has a watermark already: a reader beside a quiet engine sees it."""
+    journal = made(tmp_path)
+    journal.step(Draft(Kind.STATE, 0, 0, 1, 0, b"{}"))
+    with open_index(journal):
+        assert read_witness(journal.disk, journal.root, UUID) is not None
 
 
 def test_entries_wait_in_memory_until_a_commit_is_due(tmp_path: Path) -> None:
