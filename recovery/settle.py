@@ -153,7 +153,7 @@ def _finish_sealed(disk: Disk, at: Layout, walk: Walk, judgement: Judgement) -> 
             file.fsync()
     else:
         with disk.open(path) as file:
-            file.fdatasync()
+            file.fsync()  # not only data: whoever cut the file may have been killed right after
     disk.fsync_dir(at.segments)
     _protect(disk, path)
     return Settled(sealed_now=False, cut_offset=walk.offset, quarantine=kept)

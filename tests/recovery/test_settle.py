@@ -77,12 +77,13 @@ def test_what_lies_in_the_cache_only_is_copied_and_written_first() -> None:
 
 
 def test_a_closed_segment_is_only_synced() -> None:
-    """Its seal may be in the cache only; no byte is written."""
+    """Its seal, and the cut behind it, may be in the cache only; no byte is written."""
     disk = new_disk()
     machine = Machine(disk)
     machine.feed("t0")
     machine.writer.close()
-    assert operations(disk.kill(), "always") == [*MAKE_DURABLE, "protect segments/00000001.seg"]
+    synced = ["fsync segments/00000001.seg", "fsync_dir segments"]
+    assert operations(disk.kill(), "always") == [*synced, "protect segments/00000001.seg"]
 
 
 def test_the_seal_of_recovery_is_one_that_verify_accepts() -> None:
