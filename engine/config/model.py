@@ -150,6 +150,10 @@ def problems(config: Config) -> list[tuple[str, str, str]]:
     ``session[0].port``.
     """
     found: list[tuple[str, str, str]] = []
+    if "\0" in config.journal.path:
+        found.append(("journal.path", "a path holds no NUL", "remove it"))
+    if config.acceptor and not _is_host(config.acceptor.host):
+        found.append(("acceptor.host", "no name or address of a host", 'host = "127.0.0.1"'))
     names: dict[str, int] = {}
     for number, session in enumerate(config.session):
         where = f"session[{number}]"
@@ -169,6 +173,8 @@ def _session(session: SessionConfig) -> list[tuple[str, str, str]]:
     if session.role == "initiator":
         if not session.host:
             found.append(("host", "an initiator needs a host to connect to", 'host = "127.0.0.1"'))
+        elif not _is_host(session.host):
+            found.append(("host", "no name or address of a host", 'host = "127.0.0.1"'))
         if not session.port:
             found.append(("port", "an initiator needs a port from 1 to 65535", "port = 5001"))
     elif session.host or session.port:
@@ -184,4 +190,16 @@ def _session(session: SessionConfig) -> list[tuple[str, str, str]]:
                 "target_location", "qualifier"):  # fmt: skip
         if any(ord(c) < 32 or ord(c) == 127 for c in getattr(session, key)):
             found.append((key, "control characters cannot stand in a FIX field", "remove them"))
+        elif any(ord(c) > 255 for c in getattr(session, key)):
+            hint = "FIX has one byte for each of them"
+            found.append((key, "characters beyond Latin-1 cannot stand in a FIX field", hint))
     return found
+
+
+def _is_host(name: str) -> bool:
+    """Whether a resolver may be asked for it: it refuses some texts with errors of its own."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return name.isprintable()

@@ -8,7 +8,9 @@ anything.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,11 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
 """Which keys a section has, for hints."""
 BYTES_MAX = 16 << 20
 """A configuration longer than this is something else."""
+HINTS: dict[type[OSError], str] = {
+    FileNotFoundError: "check the name",
+    PermissionError: "check the permissions",
+}
+"""What to do when it cannot be read."""
 
 
 def load(path: str | Path) -> Config:
@@ -45,15 +52,29 @@ def load(path: str | Path) -> Config:
             hint="write the same settings as TOML; docs/configuration.md lists the keys",
         )
     try:
-        if path.stat().st_size > BYTES_MAX:
-            raise ConfigError("too long for a configuration", where=str(path))
-        data = path.read_bytes()
+        data = _read(path)
     except OSError as error:
-        hint = "check the name" if isinstance(error, FileNotFoundError) else "check the permissions"
+        hint = HINTS.get(type(error), "give the path of a TOML file")
         raise ConfigError(
             f"cannot read it: {error.strerror or error}", where=str(path), hint=hint
         ) from None
     return loads(data, name=str(path), folder=path.parent)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file that may turn out to be none: a pipe is not waited for, a device not
+    read to its end.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        what = "cannot read it: it is a directory, a pipe or a device"
+        raise ConfigError(what, where=str(path), hint="give the path of a TOML file")
+    with open(fd, "rb") as file:
+        data = file.read(BYTES_MAX + 1)
+    if len(data) > BYTES_MAX:
+        raise ConfigError("too long for a configuration", where=str(path))
+    return data
 
 
 def loads(text: str | bytes, *, name: str = "config", folder: Path | None = None) -> Config:

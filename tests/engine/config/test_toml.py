@@ -1,5 +1,6 @@
 """A configuration that cannot be used is one clear line: what, where, what to do."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,15 @@ def test_unknown_key_names_the_nearest_one() -> None:
         ("[journal]", "[journals]", "journals", "unknown key"),
         ("[journal]", "[journal", "", "not TOML"),
         ('sender = "BUYER"', 'sender = "BU\\u0001"', "session[0].sender", "control characters"),
+        ('sender = "BUYER"', 'sender = "BU\\u2192"', "session[0].sender", "beyond Latin-1"),
+        ('path = "desk"', 'path = "a\\u0000b"', "journal.path", "NUL"),
+        ('"127.0.0.1"', f'"{"a" * 300}"', "session[0].host", "no name or address"),
+        (
+            "[journal]",
+            f'[acceptor]\nport=0\nhost="{"a" * 300}"\n[journal]',
+            "acceptor.host",
+            "no n",
+        ),
     ],
 )
 def test_each_fault_names_its_place(old: str, new: str, where: str, message: str) -> None:
@@ -102,3 +112,15 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
         load(tmp_path / "b.toml")
+
+
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, what: str) -> None:
+    """A pipe would wait for a writer, a device never ends."""
+    path = tmp_path / "desk.toml"
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="a pipe or a device"):
+        load(path)
