@@ -108,7 +108,7 @@ def stamp_holds(disk: Disk, root: str) -> bool | None:
     stamped = _read_stamp(disk, folder)
     if stamped is None:
         return False if disk.exists(f"{folder}/{STAMP_NAME}") else None
-    return _fingerprint(disk, f"{folder}/{DATA_NAME}") == stamped[:2]
+    return _is_vouched(disk, f"{folder}/{DATA_NAME}", *stamped[:2])
 
 
 def read_witness(disk: Disk, root: str, uuid: bytes | None = None) -> Watermark | None:
@@ -141,7 +141,7 @@ def _judge(disk: Disk, root: str, folder: str, uuid: bytes) -> tuple[Meta | None
         if stamped is None and disk.exists(f"{folder}/{STAMP_NAME}"):
             return None, Report(Status.REBUILT, "its stamp was damaged or of another format")
         if stamped is not None:
-            if _fingerprint(disk, data) != stamped[:2]:
+            if not _is_vouched(disk, data, *stamped[:2]):
                 return None, Report(Status.REBUILT, "its file was changed after it was closed")
             meta, report = stamped[2], Report(Status.TRUSTED, "")
         else:
@@ -248,6 +248,14 @@ def _fingerprint(disk: Disk, path: str) -> tuple[int, int]:
             crc = crc32c(data, crc)
             at += len(data)
     return at, crc
+
+
+def _is_vouched(disk: Disk, path: str, size: int, crc: int) -> bool:
+    """Whether a file has this size and checksum; one of another size, however long, is not read."""
+    with disk.open(path) as file:
+        if file.size() != size:
+            return False
+    return _fingerprint(disk, path) == (size, crc)
 
 
 def _unlink(disk: Disk, path: str) -> None:
