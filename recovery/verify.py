@@ -164,6 +164,10 @@ class _Verifier:
         if not done:
             self._add(*self._witnesses.without_segments())
         self.counts.last_event = max(0, self._links.base_event - 1)
+        if self._witnesses.silent and (not done or self.counts.last_event):
+            # Whole segments may be missing at the end, and nothing is left that would know.
+            text = "neither the tail file nor the index knows how far the journal went"
+            self._add(finding("end-unknown", text, event=self.counts.last_event))
         if self._checks.overflowed:
             self._add(finding("limit-reached", "more sessions than the verifier keeps"))
 

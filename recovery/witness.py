@@ -47,6 +47,11 @@ class Witnesses:
         """Both are gone."""
         return not self.tail_present and self.index is None
 
+    @property
+    def silent(self) -> bool:
+        """Neither says anything: both are gone, or what is left of them names no event."""
+        return self.tail is None and self.index is None
+
     def without_segments(self) -> list[Finding]:
         """What it means that there is no segment: nothing yet, or that all of it is gone."""
         if not self.durable:

@@ -333,11 +333,32 @@ def test_an_inbound_jump_needs_an_event_that_says_why() -> None:
     assert [(f.code, f.seq) for f in found] == [("number-jumped", 12)]
 
 
+@pytest.mark.parametrize("tail", ["gone", "zeros"])
+def test_without_any_witness_the_end_is_never_called_fine(tail: str) -> None:
+    """P6: a last segment that was taken away whole shows nowhere else (storage rule 22)."""
+    disk = new_disk()
+    for _ in range(2):
+        machine = Machine(disk)
+        machine.feed("t0")
+        machine.writer.close()
+    assert check(disk).verdict == "clean"
+    disk.unlink(max(path for path in disk.paths() if path.endswith(".seg")))
+    assert check(disk).verdict == "damaged", "the tail file knows better"
+    if tail == "gone":
+        disk.unlink(f"{ROOT}/TAIL")
+    else:
+        disk.poke(f"{ROOT}/TAIL", 0, bytes(1024))
+    report = check(disk)
+    assert report.verdict == "cannot-tell" and "end-unknown" in codes(report)
+
+
 def test_a_writer_at_work_is_no_damage() -> None:
     """Half a batch is visible when verify comes by; it is there when it looks again."""
     disk = new_disk()
     machine = Machine(disk)
-    for i in range(20):
+    machine.feed("t0")
+    lagging = disk.content(f"{ROOT}/TAIL")
+    for i in range(1, 20):
         machine.feed(f"t{i % 3}")
     live = disk.kill()
     path = max(path for path in live.paths() if path.endswith(".seg"))
@@ -346,7 +367,7 @@ def test_a_writer_at_work_is_no_damage() -> None:
     torn = bytearray(whole)
     torn[end - 2500 : end - 700] = bytes(1800)
     live.poke(path, 0, bytes(torn))
-    live.poke(f"{ROOT}/TAIL", 0, bytes(1024))
+    live.poke(f"{ROOT}/TAIL", 0, lagging)
 
     def write_goes_on(seconds: float) -> None:
         live.poke(path, 0, whole)
