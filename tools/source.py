@@ -13,7 +13,8 @@ from typing import Any
 
 from ..engine.errors import UnknownSession
 from ..journal.disk import Disk, RealDisk
-from ..journal.manifest import load
+from ..journal.errors import CannotTell
+from ..journal.manifest import load, segment_numbers
 from ..journal.position import Position
 from ..journal.reader import Reader, decode_roster
 from ..journal.record import Direction, Kind, Record
@@ -25,10 +26,17 @@ class Source:
     """One journal, opened for reading."""
 
     def __init__(self, root: str, disk: Disk | None = None) -> None:
-        """``root`` is the journal's folder. ``Missing``, ``FormatUnknown``, ``NoPermission``."""
+        """``root`` is the journal's folder. ``Missing``, ``FormatUnknown``, ``NoPermission``, or
+        ``CannotTell`` if there is no segment in it.
+        """
         self.root = root
         self.disk = disk or RealDisk()
         self.manifest = load(self.disk, root)
+        if not segment_numbers(self.disk, root):
+            # Nothing to show is not the same as nothing there; verify knows which it is.
+            raise CannotTell(
+                "the journal has no segment", where=root, hint=f"run: durafix verify {root}"
+            )
         self.reader = Reader(self.disk, root)
         self.roster = self.reader.roster()
 

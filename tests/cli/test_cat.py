@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,3 +174,16 @@ def test_damage_ends_the_reading_with_exit_1_and_its_place(cli: Cli, tmp_path: P
     assert len(done.out.splitlines()) == 11
     assert str(record.position) in done.err
     assert "durafix verify" in done.err
+
+
+@pytest.mark.parametrize("verb", ["cat", "tail", "sessions", "inspect"])
+def test_a_journal_without_segments_is_not_an_empty_answer(
+    cli: Cli, day: str, tmp_path: Path, verb: str
+) -> None:
+    """Nothing to show and exit 0 would be a lie: the way to the truth is named."""
+    copy = shutil.copytree(day, tmp_path / "copy")
+    for path in (copy / "segments").iterdir():
+        path.unlink()
+    done = cli(verb, str(copy))
+    assert done.code == 3
+    assert "no segment" in done.err and "durafix verify" in done.err
