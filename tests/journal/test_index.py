@@ -389,7 +389,7 @@ def test_every_time_is_found_though_time_goes_back_and_forth(tmp_path: Path) -> 
             index.catch_up(20)
             index.commit()
             index.catch_up(40)
-            for wanted in range(max(times) + 1):
+            for wanted in sorted({*times[::4], *range(0, max(times) + 1, 97)}):
                 first = next(i for i, utc_ns in enumerate(times, 1) if utc_ns >= wanted)
                 assert index.time_position(wanted) == index.event_position(first)
 
