@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from durafix.engine import Application, DiskFull, Engine, Message, OutcomeUnknown, Session
-from durafix.engine.runtime.gate import LAZY_S, Gate
+from durafix.engine.runtime.gate import HASH_EVENTS, LAZY_S, Gate, _next_hash
 from durafix.engine.runtime.wire import GRACE_S, Receiver, Wire
 from durafix.engine.testing import Loss, Machine, MemoryNetwork, SimDisk, configs
 from durafix.journal.record import Draft, Kind
@@ -387,3 +387,10 @@ async def test_a_full_disk_refuses_sends_and_passes_by_itself() -> None:
         assert len(desk.messages) == accepted + 1
         await buyer.stop()
         await seller.stop()
+
+
+def test_state_hashes_stand_on_a_grid_that_a_restart_does_not_move() -> None:
+    """Storage rule 7: a process that is killed every few thousand events writes them too."""
+    starts = (1, 6_000, 12_000, HASH_EVENTS)
+    assert {_next_hash(event) for event in starts} == {HASH_EVENTS}
+    assert _next_hash(HASH_EVENTS + 1) == 2 * HASH_EVENTS
